@@ -1,0 +1,24 @@
+/*
+ * summary: prints a snapshot for people: per server only what changed since the one before.
+ */
+#ifndef STEM_SUMMARY_H
+#define STEM_SUMMARY_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "monitor/snapshot.h"
+
+typedef struct {
+    bool perf; /* print the tables of performance samples (-m) */
+} summary_options_t;
+
+/*
+ * Prints what changed from previous (NULL: nothing was known) to current to out. A server that
+ * failed in previous is compared with the last answer that the caller still has: pass that in
+ * previous (see poller). Neither snapshot is kept.
+ */
+void summary_print(FILE *out, const snapshot_t *previous, const snapshot_t *current,
+                   const summary_options_t *options);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * response: the model of an answer of QueryEventSystem (or QueryEventAgent).
+ *
+ * An answer is parsed once, here, into plain structs; everything that reads answers (the monitor's
+ * summaries, its findings, reports) reads these. Three dialects are understood:
+ *
+ *   version 1   the command built into cppTango 10.1 and later, and our agent, which adds keys
+ *   legacy      the older patched servers: no "version", "perf_stats", "att_name", -1 for null
+ *
+ * Numbers that an answer does not give are RESPONSE_UNKNOWN (a count) or NAN (a duration), never 0.
+ * Unknown keys are passed over: the schema allows them.
+ */
+#ifndef STEM_RESPONSE_H
+#define STEM_RESPONSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A count that the answer does not give (null or no such key). */
+#define RESPONSE_UNKNOWN INT64_C(-1)
+
+typedef enum {
+    RESPONSE_LEGACY,      /* a patched server: no "version" key */
+    RESPONSE_VERSION_1,   /* the built-in command of cppTango 10.1 and later */
+    RESPONSE_AGENT        /* version 1 with our agent's further keys (top key "agent") */
+} response_dialect_t;
+
+/* One published event stream of a server. */
+typedef struct {
+    char *name;             /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
+    int64_t event_count;    /* events pushed. Exact from our agent. The built-in command gives one
+                               more than was pushed; see response_pushed_count_is_next() */
+    int64_t byte_count;     /* bytes of these events as handed to ZeroMQ; agent only */
+    char *last_event;       /* ISO 8601 time of the last one, or NULL; agent only */
+} response_publisher_t;
+
+/* One subscribed event topic of a server. */
+typedef struct {
+    char *topic;            /* e.g. "tango://host:10000/foo/bar/pub/attr.idl5_change" */
+    char *channel_name;     /* the event channel it comes through, or NULL */
+    int64_t callback_count;
+    int64_t server_counter;         /* last server counter received */
+    int64_t event_count;            /* received and not discarded */
+    int64_t missed_event_count;     /* how often a jump was detected; not how many events */
+    int64_t discarded_event_count;  /* duplicates */
+    int64_t lost_event_count;       /* how many events the jumps left out; agent only */
+    int64_t publisher_restart_count; /* agent only */
+    int64_t byte_count;             /* agent only */
+    char *last_resubscribed;        /* ISO time or NULL */
+    char *last_event;               /* ISO time or NULL; agent only */
+} response_subscription_t;
+
+typedef struct {
+    char *name;      /* the publisher's admin device */
+    char *endpoint;  /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
+} response_channel_t;
+
+/* A subscription that Tango could not make yet and keeps trying. */
+typedef struct {
+    char *device;
+    char *attribute;
+    char *event_type;
+    char *last_heartbeat; /* or NULL */
+    char *tango_host;     /* or NULL */
+} response_not_connected_t;
+
+/* Samples: durations in microseconds; NAN where the answer has null (legacy: -1). */
+typedef struct {
+    double micros_since_last_event;
+    double push_event_micros;
+} response_push_sample_t;
+
+typedef struct {
+    char *attr_name; /* up to 31 characters; "" for a discarded event */
+    double micros_since_last_event;
+    double sleep_micros;
+    double process_micros;
+    double first_callback_latency_micros;
+    int64_t callback_count; /* or RESPONSE_UNKNOWN */
+    int64_t wake_count;     /* or RESPONSE_UNKNOWN */
+    bool discarded;
+} response_receive_sample_t;
+
+typedef struct response {
+    response_dialect_t dialect;
+
+    bool has_server; /* false: this process has no event supplier */
+    response_publisher_t *publishers; /* sorted by name */
+    size_t publisher_count;
+    bool push_perf_on; /* the answer has a list of samples, perhaps an empty one */
+    response_push_sample_t *push_samples;
+    size_t push_sample_count;
+
+    bool has_client; /* false: this process has never subscribed */
+    response_subscription_t *subscriptions; /* sorted by topic */
+    size_t subscription_count;
+    response_channel_t *channels; /* sorted by name */
+    size_t channel_count;
+    response_not_connected_t *not_connected; /* sorted by device, attribute, event type */
+    size_t not_connected_count;
+    bool receive_perf_on;
+    response_receive_sample_t *receive_samples;
+    size_t receive_sample_count;
+
+    char *agent_version; /* our agent's version, tango's and pid; NULL, NULL and -1 without it */
+    char *tango_version;
+    int64_t agent_pid;
+} response_t;
+
+/*
+ * Parses the text of an answer. Returns a new response, owned by the caller, or NULL, and then
+ * *error (if error isn't NULL) is one line that says what is wrong and where; the caller frees it.
+ * Wrong are: text that is no JSON object, a "version" other than 1, a key whose value has the wrong
+ * type. The text need not end with a NUL; it may hold anything.
+ */
+response_t *response_parse(const char *text, size_t size, char **error);
+
+/* Frees a response and sets *self to NULL; *self may be NULL. */
+void response_destroy(response_t **self);
+
+/*
+ * Whether a publisher's event_count is the counter of the event to come, one more than was pushed,
+ * as the built-in command and the patched servers show it.
+ */
+bool response_pushed_count_is_next(const response_t *self);
+
+/*
+ * A stream's or topic's name without its IDL level, so that a publisher's stream and its
+ * subscribers' topics compare equal: ".../attr.idl5_change" gives ".../attr.change".
+ * Returns a new string, owned by the caller.
+ */
+char *response_stream_of_topic(const char *topic);
+
+#endif
