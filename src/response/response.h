@@ -8,7 +8,8 @@
  *   legacy      the older patched servers: no "version", "perf_stats", "att_name", -1 for null
  *
  * Numbers that an answer does not give are RESPONSE_UNKNOWN (a count) or NAN (a duration), never 0.
- * Unknown keys are passed over: the schema allows them.
+ * Unknown keys are passed over: the schema allows them. Strings are UTF-8 without NULs, but may
+ * hold anything else: they come from the network (see printable.h).
  */
 #ifndef STEM_RESPONSE_H
 #define STEM_RESPONSE_H
@@ -21,39 +22,39 @@
 #define RESPONSE_UNKNOWN INT64_C(-1)
 
 typedef enum {
-    RESPONSE_LEGACY,      /* a patched server: no "version" key */
-    RESPONSE_VERSION_1,   /* the built-in command of cppTango 10.1 and later */
-    RESPONSE_AGENT        /* version 1 with our agent's further keys (top key "agent") */
+    RESPONSE_LEGACY,    /* a patched server: no "version" key */
+    RESPONSE_VERSION_1, /* the built-in command of cppTango 10.1 and later */
+    RESPONSE_AGENT      /* version 1 with our agent's further keys (top key "agent") */
 } response_dialect_t;
 
 /* One published event stream of a server. */
 typedef struct {
-    char *name;             /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
-    int64_t event_count;    /* events pushed. Exact from our agent. The built-in command gives one
-                               more than was pushed; see response_pushed_count_is_next() */
-    int64_t byte_count;     /* bytes of these events as handed to ZeroMQ; agent only */
-    char *last_event;       /* ISO 8601 time of the last one, or NULL; agent only */
+    char *name;          /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
+    int64_t event_count; /* events pushed. Exact from our agent. The built-in command gives one
+                            more than was pushed; see response_pushed_count_is_next() */
+    int64_t byte_count;  /* bytes of these events as handed to ZeroMQ; agent only */
+    char *last_event;    /* ISO 8601 time of the last one, or NULL; agent only */
 } response_publisher_t;
 
 /* One subscribed event topic of a server. */
 typedef struct {
-    char *topic;            /* e.g. "tango://host:10000/foo/bar/pub/attr.idl5_change" */
-    char *channel_name;     /* the event channel it comes through, or NULL */
+    char *topic;        /* e.g. "tango://host:10000/foo/bar/pub/attr.idl5_change" */
+    char *channel_name; /* the event channel it comes through, or NULL */
     int64_t callback_count;
-    int64_t server_counter;         /* last server counter received */
-    int64_t event_count;            /* received and not discarded */
-    int64_t missed_event_count;     /* how often a jump was detected; not how many events */
-    int64_t discarded_event_count;  /* duplicates */
-    int64_t lost_event_count;       /* how many events the jumps left out; agent only */
+    int64_t server_counter;          /* last server counter received */
+    int64_t event_count;             /* received and not discarded */
+    int64_t missed_event_count;      /* how often a jump was detected; not how many events */
+    int64_t discarded_event_count;   /* duplicates */
+    int64_t lost_event_count;        /* how many events the jumps left out; agent only */
     int64_t publisher_restart_count; /* agent only */
-    int64_t byte_count;             /* agent only */
-    char *last_resubscribed;        /* ISO time or NULL */
-    char *last_event;               /* ISO time or NULL; agent only */
+    int64_t byte_count;              /* agent only */
+    char *last_resubscribed;         /* ISO time or NULL */
+    char *last_event;                /* ISO time or NULL; agent only */
 } response_subscription_t;
 
 typedef struct {
-    char *name;      /* the publisher's admin device */
-    char *endpoint;  /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
+    char *name;     /* the publisher's admin device */
+    char *endpoint; /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
 } response_channel_t;
 
 /* A subscription that Tango could not make yet and keeps trying. */
@@ -72,7 +73,9 @@ typedef struct {
 } response_push_sample_t;
 
 typedef struct {
-    char *attr_name; /* up to 31 characters; "" for a discarded event */
+    char *attr_name;  /* up to 31 characters; "" for a discarded event; NULL where not given */
+    char *event_type; /* "ATT_VALUE", "ATT_CONF", "DEV_INTR", ...; NULL where not given; legacy only
+                       */
     double micros_since_last_event;
     double sleep_micros;
     double process_micros;
@@ -85,14 +88,14 @@ typedef struct {
 typedef struct response {
     response_dialect_t dialect;
 
-    bool has_server; /* false: this process has no event supplier */
+    bool has_server;                  /* false: this process has no event supplier */
     response_publisher_t *publishers; /* sorted by name */
     size_t publisher_count;
     bool push_perf_on; /* the answer has a list of samples, perhaps an empty one */
     response_push_sample_t *push_samples;
     size_t push_sample_count;
 
-    bool has_client; /* false: this process has never subscribed */
+    bool has_client;                        /* false: this process has never subscribed */
     response_subscription_t *subscriptions; /* sorted by topic */
     size_t subscription_count;
     response_channel_t *channels; /* sorted by name */
@@ -106,13 +109,18 @@ typedef struct response {
     char *agent_version; /* our agent's version, tango's and pid; NULL, NULL and -1 without it */
     char *tango_version;
     int64_t agent_pid;
+    char *agent_attached; /* ISO time of the agent's start in this process; NULL without it */
 } response_t;
 
 /*
  * Parses the text of an answer. Returns a new response, owned by the caller, or NULL, and then
- * *error (if error isn't NULL) is one line that says what is wrong and where; the caller frees it.
+ * *error (if error isn't NULL) is one printable line that says what is wrong and where; the caller
+ * frees it. *error is NULL when a response is returned.
+ *
  * Wrong are: text that is no JSON object, a "version" other than 1, a key whose value has the wrong
- * type. The text need not end with a NUL; it may hold anything.
+ * type, a count that is negative or no whole number, and an object with none of "version", "server"
+ * and "client". A key that is absent is as one that is null. Of equal keys the last one counts. The
+ * text need not end with a NUL; it may hold anything.
  */
 response_t *response_parse(const char *text, size_t size, char **error);
 

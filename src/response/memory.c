@@ -1,0 +1,57 @@
+#include "response/memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((noreturn)) static void out_of_memory(void)
+{
+    fputs("out of memory\n", stderr);
+    abort();
+}
+
+void *memory_new(size_t count, size_t size)
+{
+    void *fresh = calloc(count ? count : 1, size ? size : 1);
+    if (!fresh) {
+        out_of_memory();
+    }
+    return fresh;
+}
+
+void *memory_resize(void *old, size_t count, size_t size)
+{
+    /* realloc() to 0 bytes may free and return NULL: ask for one byte at least. */
+    void *fresh = reallocarray(old, count ? count : 1, size ? size : 1);
+    if (!fresh) {
+        out_of_memory();
+    }
+    return fresh;
+}
+
+char *memory_string(const char *text)
+{
+    if (!text) {
+        return NULL;
+    }
+    char *copy = strdup(text);
+    if (!copy) {
+        out_of_memory();
+    }
+    return copy;
+}
+
+char *memory_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vasprintf(&text, format, arguments);
+    va_end(arguments);
+    if (size < 0) {
+        out_of_memory();
+    }
+    return text;
+}

@@ -1,0 +1,25 @@
+/*
+ * memory: allocation for programs that have nothing sensible to do without memory: what fails here
+ * says so on standard error and aborts. Everything returned is freed with free().
+ *
+ * The agent must not use this: it lives in other people's processes.
+ */
+#ifndef STEM_MEMORY_H
+#define STEM_MEMORY_H
+
+#include <stddef.h>
+
+/* count elements of that size, zeroed. Never NULL, also for a count of 0. */
+void *memory_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+
+/* Resizes old (NULL: a new one) to count elements of that size; what was added is not zeroed. */
+void *memory_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
+
+/* A copy of text; NULL for NULL. */
+char *memory_string(const char *text) __attribute__((malloc));
+
+/* What printf would print, as a new string. */
+char *memory_format(const char *format, ...)
+    __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * printable: text from the network made fit to be shown.
+ *
+ * Names and errors come from other machines; printed as they are, they could move the cursor of a
+ * terminal, recolour it or break a line. What is printed passes through here.
+ */
+#ifndef STEM_PRINTABLE_H
+#define STEM_PRINTABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A copy of text in which everything is a '?' that is not a printable character: bytes that are not
+ * UTF-8, control characters (C0, DEL, C1, line and paragraph separators) and characters that change
+ * the direction of text or have no shape. Without utf8, every other character beyond ASCII is a '?'
+ * too. The caller frees it.
+ */
+char *printable_copy(const char *text, bool utf8);
+
+/* How many terminal cells a printable text takes: 0 for combining marks, 2 for wide characters. */
+size_t printable_width(const char *text);
+
+/* Whether the locale that setlocale() chose writes UTF-8. */
+bool printable_locale_is_utf8(void);
+
+#endif
