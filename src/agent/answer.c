@@ -1,0 +1,316 @@
+#include "agent/answer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/json_writer.h"
+#include "version.h"
+
+/* What the two schemas call things. */
+typedef struct {
+    const char *perf;
+    const char *attr_name;
+    const char *latency;
+    bool is_legacy;
+} dialect_t;
+
+static const dialect_t dialects[] = {
+    [ANSWER_VERSION_1] = {"perf", "attr_name", "first_callback_latency_micros", false},
+    [ANSWER_LEGACY] = {"perf_stats", "att_name", "first_callback_lactency_micros", true},
+};
+
+static const char *const legacy_kind_names[] = {
+    [WIRE_ATT_VALUE] = "ATT_VALUE", [WIRE_ATT_CONF] = "ATT_CONF", [WIRE_ATT_READY] = "ATT_READY",
+    [WIRE_DEV_INTR] = "DEV_INTR",   [WIRE_PIPE] = "PIPE",         [WIRE_UNKNOWN] = "UNKNOWN",
+};
+
+static void key_count(json_writer_t *json, const char *key, uint64_t value)
+{
+    json_key(json, key);
+    json_unsigned(json, value);
+}
+
+static void key_null(json_writer_t *json, const char *key)
+{
+    json_key(json, key);
+    json_null(json);
+}
+
+static void key_time(json_writer_t *json, const char *key, int64_t time_ns)
+{
+    json_key(json, key);
+    json_time(json, time_ns);
+}
+
+/* A duration in whole microseconds. What isn't known is null; the legacy schema has -1. */
+static void key_micros(json_writer_t *json, const dialect_t *dialect, const char *key, int64_t ns)
+{
+    json_key(json, key);
+    if (ns != SAMPLE_UNKNOWN)
+        json_integer(json, ns / 1000);
+    else if (dialect->is_legacy)
+        json_integer(json, -1);
+    else
+        json_null(json);
+}
+
+static void write_push_samples(json_writer_t *json, const dialect_t *dialect, samples_t *samples,
+                               samples_reader_t *reader)
+{
+    static const push_sample_t none;
+    json_key(json, dialect->perf);
+    if (!samples_enabled(samples)) {
+        json_null(json);
+        return;
+    }
+    push_sample_t *list = calloc(RING_SIZE, sizeof none);
+    size_t count = list ? samples_read_pushed(samples, reader, list) : 0;
+    json_open_list(json);
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(json);
+        key_micros(json, dialect, "micros_since_last_event", list[i].since_last_ns);
+        key_micros(json, dialect, "push_event_micros", list[i].push_event_ns);
+        json_close_object(json);
+    }
+    json_close_list(json);
+    free(list);
+}
+
+static void write_receive_sample(json_writer_t *json, const dialect_t *dialect,
+                                 const receive_sample_t *sample)
+{
+    bool discarded = sample->kind_and_discarded & 1;
+    json_open_object(json);
+    json_key(json, dialect->attr_name);
+    json_string(json, sample->attr_name);
+    if (dialect->is_legacy) {
+        json_key(json, "event_type");
+        json_string(json, legacy_kind_names[sample->kind_and_discarded >> 1]);
+    }
+    key_micros(json, dialect, "micros_since_last_event", sample->since_last_ns);
+    key_micros(json, dialect, "sleep_micros", sample->sleep_ns);
+    key_micros(json, dialect, "process_micros", sample->process_ns);
+    key_micros(json, dialect, dialect->latency, sample->latency_ns);
+    json_key(json, "callback_count");
+    if (sample->callback_count == SAMPLE_UNKNOWN)
+        json_null(json);
+    else
+        json_integer(json, sample->callback_count);
+    json_key(json, "wake_count");
+    json_integer(json, sample->wake_count);
+    if (!dialect->is_legacy) {
+        json_key(json, "discarded");
+        json_bool(json, discarded);
+    }
+    json_close_object(json);
+}
+
+static void write_receive_samples(json_writer_t *json, const dialect_t *dialect, samples_t *samples,
+                                  samples_reader_t *reader)
+{
+    json_key(json, dialect->perf);
+    if (!samples_enabled(samples)) {
+        json_null(json);
+        return;
+    }
+    receive_sample_t *list = calloc(RING_SIZE, sizeof *list);
+    size_t count = list ? samples_read_received(samples, reader, list) : 0;
+    json_open_list(json);
+    for (size_t i = 0; i < count; i++)
+        write_receive_sample(json, dialect, &list[i]);
+    json_close_list(json);
+    free(list);
+}
+
+/* The published streams that have or had a subscriber, each read once. */
+typedef struct {
+    const char *name;
+    stream_view_t view;
+} named_stream_t;
+
+static named_stream_t *view_streams(streams_t *streams, size_t *count)
+{
+    size_t all;
+    table_entry_t **entries = table_sorted(&streams->published, &all);
+    named_stream_t *named = all > 0 ? calloc(all, sizeof *named) : NULL;
+    *count = 0;
+    for (size_t i = 0; named && i < all; i++) {
+        named[*count].name = entries[i]->name;
+        if (stream_view((stream_t *)entries[i], &named[*count].view))
+            (*count)++;
+    }
+    free(entries);
+    return named;
+}
+
+static void write_server(json_writer_t *json, const dialect_t *dialect, streams_t *streams,
+                         samples_t *samples, samples_reader_t *reader)
+{
+    size_t count;
+    named_stream_t *published = view_streams(streams, &count);
+
+    json_key(json, "server");
+    json_open_object(json);
+    json_key(json, "event_counters");
+    json_open_object(json);
+    for (size_t i = 0; i < count; i++)
+        key_count(json, published[i].name, published[i].view.pushed_event_count);
+    json_close_object(json);
+    write_push_samples(json, dialect, samples, reader);
+
+    if (!dialect->is_legacy) {
+        json_key(json, "event_streams");
+        json_open_object(json);
+        for (size_t i = 0; i < count; i++) {
+            const stream_view_t *view = &published[i].view;
+            json_key(json, published[i].name);
+            json_open_object(json);
+            key_count(json, "pushed_event_count", view->pushed_event_count);
+            key_count(json, "byte_count", view->byte_count);
+            key_time(json, "last_event", view->last_event_ns);
+            json_close_object(json);
+        }
+        json_close_object(json);
+    }
+    json_close_object(json);
+    free(published);
+}
+
+static void write_topic(json_writer_t *json, const dialect_t *dialect, const topic_view_t *view,
+                        int64_t attached_ns)
+{
+    json_open_object(json);
+    json_key(json, "channel_name");
+    if (view->channel)
+        json_string(json, view->channel->entry.name);
+    else
+        json_null(json);
+    key_null(json, "callback_count");
+    key_count(json, "server_counter", view->server_counter);
+    key_count(json, "event_count", view->event_count);
+    key_count(json, "missed_event_count", view->missed_event_count);
+    if (dialect->is_legacy) {
+        /* Clients of the patched servers expect a time, never null. */
+        key_time(json, "last_resubscribed",
+                 view->last_resubscribed_ns ? view->last_resubscribed_ns : attached_ns);
+        json_close_object(json);
+        return;
+    }
+    key_count(json, "discarded_event_count", view->discarded_event_count);
+    key_time(json, "last_resubscribed", view->last_resubscribed_ns);
+    if (view->uncounted)
+        key_null(json, "lost_event_count");
+    else
+        key_count(json, "lost_event_count", view->lost_event_count);
+    key_count(json, "publisher_restart_count", view->publisher_restart_count);
+    key_count(json, "byte_count", view->byte_count);
+    key_time(json, "last_event", view->last_event_ns);
+    json_close_object(json);
+}
+
+static void write_topics(json_writer_t *json, const dialect_t *dialect, streams_t *streams,
+                         int64_t attached_ns)
+{
+    size_t count;
+    table_entry_t **topics = table_sorted(&streams->topics, &count);
+    json_key(json, "event_callbacks");
+    json_open_object(json);
+    for (size_t i = 0; i < count; i++) {
+        topic_view_t view;
+        topic_view((topic_t *)topics[i], &view);
+        if (!view.subscribed)
+            continue;
+        json_key(json, topics[i]->name);
+        write_topic(json, dialect, &view, attached_ns);
+    }
+    json_close_object(json);
+    free(topics);
+}
+
+static void write_channels(json_writer_t *json, const dialect_t *dialect, streams_t *streams)
+{
+    size_t count;
+    table_entry_t **channels = table_sorted(&streams->channels, &count);
+    json_key(json, "event_channels");
+    json_open_object(json);
+    for (size_t i = 0; i < count; i++) {
+        channel_view_t view;
+        channel_view((channel_t *)channels[i], &view);
+        if (!view.connected)
+            continue;
+        json_key(json, channels[i]->name);
+        json_open_object(json);
+        json_key(json, "endpoint");
+        json_string(json, view.endpoint);
+        if (!dialect->is_legacy) {
+            json_key(json, "event_endpoint");
+            if (view.event_endpoint[0])
+                json_string(json, view.event_endpoint);
+            else
+                json_null(json);
+        }
+        json_close_object(json);
+    }
+    json_close_object(json);
+    free(channels);
+}
+
+static void write_client(json_writer_t *json, const dialect_t *dialect, streams_t *streams,
+                         samples_t *samples, samples_reader_t *reader, int64_t attached_ns)
+{
+    bool consuming = atomic_load_explicit(&streams->consuming, memory_order_acquire);
+    if (!consuming) {
+        if (!dialect->is_legacy)
+            key_null(json, "client");
+        return;
+    }
+    json_key(json, "client");
+    json_open_object(json);
+    write_topics(json, dialect, streams, attached_ns);
+    if (!dialect->is_legacy)
+        key_null(json, "not_connected");
+    write_channels(json, dialect, streams);
+    write_receive_samples(json, dialect, samples, reader);
+    json_close_object(json);
+}
+
+static void write_agent(json_writer_t *json, streams_t *streams, const answer_origin_t *origin)
+{
+    json_key(json, "agent");
+    json_open_object(json);
+    json_key(json, "version");
+    json_string(json, STEM_VERSION);
+    json_key(json, "tango_version");
+    if (origin->tango_version[0])
+        json_string(json, origin->tango_version);
+    else
+        json_null(json);
+    json_key(json, "pid");
+    json_integer(json, getpid());
+    key_time(json, "attached", origin->attached_ns);
+    /* How often something was not counted because a table was full. */
+    key_count(json, "uncounted",
+              atomic_load(&streams->published.refused) + atomic_load(&streams->topics.refused) +
+                  atomic_load(&streams->channels.refused));
+    json_close_object(json);
+}
+
+char *answer_query(streams_t *streams, samples_t *samples, samples_reader_t *reader,
+                   answer_schema_t schema, const answer_origin_t *origin)
+{
+    const dialect_t *dialect = &dialects[schema];
+    json_writer_t json;
+    json_init(&json);
+    json_open_object(&json);
+    if (!dialect->is_legacy) {
+        json_key(&json, "version");
+        json_integer(&json, 1);
+    }
+    write_server(&json, dialect, streams, samples, reader);
+    write_client(&json, dialect, streams, samples, reader, origin->attached_ns);
+    if (!dialect->is_legacy)
+        write_agent(&json, streams, origin);
+    json_close_object(&json);
+    return json_take(&json);
+}

@@ -1,0 +1,73 @@
+/*
+ * elf_image: one loaded object of this process, seen through its dynamic section: its symbols, and
+ * the relocation slots through which it reaches the symbols of others.
+ *
+ * This room knows ELF and nothing of Tango or ZeroMQ. Source: the System V gABI, and glibc's
+ * dl_iterate_phdr(3).
+ */
+#ifndef STEM_AGENT_ELF_IMAGE_H
+#define STEM_AGENT_ELF_IMAGE_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    char path[512];                   /* as the loader knows it; "" for the program itself */
+    uintptr_t base;                   /* load bias */
+    uintptr_t start, end;             /* addresses that its segments span */
+    uintptr_t relro_start, relro_end; /* made read-only after relocation; whole pages */
+    const ElfW(Sym) * symbols;
+    size_t symbol_count;
+    const char *strings;
+    size_t strings_size;
+    const uint32_t *gnu_hash;          /* or NULL */
+    const ElfW(Rela) * relocations[2]; /* DT_RELA, DT_JMPREL */
+    size_t relocation_counts[2];
+} elf_image_t;
+
+/* One symbol whose slots are to be replaced. */
+typedef struct {
+    const char *symbol; /* its mangled name, or the beginning of it if is_prefix */
+    bool is_prefix;
+    void *replacement;
+    void **original; /* out: what the slots held; NULL if there was no slot */
+} elf_hook_t;
+
+/*
+ * Finds the loaded object that defines the symbol; the object that holds the address `not_in` is
+ * passed over (so that an interposer doesn't find itself). False if there is none, or if its
+ * dynamic section can't be read; *self is then undefined. Holds no reference to the object.
+ */
+bool elf_image_find(elf_image_t *self, const char *symbol, const void *not_in);
+
+/* The object that holds the address, likewise. */
+bool elf_image_of_address(elf_image_t *self, const void *address);
+
+/*
+ * The address of a symbol that the object itself defines, or NULL. size (if not NULL) gets its size
+ * in bytes as the symbol table gives it.
+ */
+void *elf_image_symbol(const elf_image_t *self, const char *name, size_t *size);
+
+/* The same for the first symbol whose name begins with that prefix. */
+void *elf_image_symbol_prefix(const elf_image_t *self, const char *prefix);
+
+/*
+ * Where the object's own slot for the symbol points to, whoever defines it: the very function that
+ * the object would call. NULL if it has no such slot. A slot that isn't bound yet (lazy binding) is
+ * looked up instead.
+ */
+void *elf_image_imported(const elf_image_t *self, const char *name);
+
+/*
+ * Replaces, in every slot of the object for each hook's symbol, the address by the replacement, and
+ * stores in *original what was called so far. Slots that already hold the replacement are left, so
+ * that calling it again changes nothing. A hook whose *original stays NULL had no slot.
+ * Returns how many slots were written; -1 if the memory can't be made writable (then nothing or
+ * only a part was written, each slot being whole).
+ */
+int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * guard: calls a function of the C++ world from C such that an exception that it throws ends here
+ * and not in the server that we are a guest of.
+ */
+#ifndef STEM_AGENT_GUARD_H
+#define STEM_AGENT_GUARD_H
+
+#include <stdbool.h>
+
+typedef void guard_function_t(void *argument);
+
+/*
+ * Calls function(argument). Returns true if it returned, false if it threw a C++ exception, which
+ * is then destroyed. Where the architecture isn't known (see guard.c), or the C++ runtime isn't
+ * loaded, exceptions pass through.
+ */
+bool guard_call(guard_function_t *function, void *argument);
+
+#endif

@@ -1,0 +1,447 @@
+#include "agent/hooks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/clocks.h"
+#include "agent/log.h"
+#include "agent/tango_abi.h"
+#include "agent/wire.h"
+
+/* ---- what of ZeroMQ's interface passes through (libzmq 4, zmq.h) ---- */
+
+typedef struct zmq_msg zmq_msg_t; /* opaque here */
+
+typedef struct {
+    void *socket;
+    int fd;
+    short events;
+    short revents;
+} zmq_pollitem_t;
+
+enum { ZMQ_SNDMORE_FLAG = 2, ZMQ_TYPE_OPTION = 16, ZMQ_SUB_TYPE = 2, ZMQ_REP_TYPE = 4 };
+
+typedef int msg_recv_t(zmq_msg_t *message, void *socket, int flags);
+typedef int recvmsg_t(void *socket, zmq_msg_t *message, int flags);
+typedef int msg_send_t(zmq_msg_t *message, void *socket, int flags);
+typedef int poll_t(zmq_pollitem_t *items, int item_count, long timeout);
+typedef void *msg_data_t(zmq_msg_t *message);
+typedef size_t msg_size_t(const zmq_msg_t *message);
+typedef int getsockopt_t(void *socket, int option, void *value, size_t *size);
+
+/*
+ * ZmqEventSupplier::push_event takes 10 arguments besides this; a std::string by value is passed by
+ * address, so all are pointers or a bool: one C function stands in for all versions.
+ */
+typedef void push_event_t(void *self, void *a, void *b, void *c, void *d, void *e, void *f, void *g,
+                          void *h, void *i, uintptr_t j);
+typedef void init_event_cptr_t(void *self, const tango_string_t *name);
+
+/* What the slots held. */
+static struct {
+    msg_recv_t *msg_recv;
+    recvmsg_t *recvmsg;
+    msg_send_t *msg_send;
+    poll_t *poll;
+    push_event_t *push_event;
+    init_event_cptr_t *init_event_cptr;
+    msg_data_t *msg_data;
+    msg_size_t *msg_size;
+    getsockopt_t *getsockopt;
+} original;
+
+static streams_t *streams;
+static samples_t *samples;
+
+/* ---- a message, frame by frame ---- */
+
+typedef struct {
+    void *socket; /* of the message under way; NULL between messages */
+    unsigned frame;
+    bool valid; /* so far it looks like an event */
+    bool little_endian;
+    wire_call_t call;
+    uint64_t bytes;
+} message_t;
+
+static void message_begin(message_t *self, void *socket)
+{
+    *self = (message_t){.socket = socket, .valid = true};
+}
+
+/* What the frames between topic and data say, which is the same for both directions. */
+static void message_frame(message_t *self, const void *data, size_t size)
+{
+    self->bytes += size;
+    if (self->frame == WIRE_FRAME_ENDIAN)
+        self->little_endian = wire_is_little_endian(data, size);
+    else if (self->frame == WIRE_FRAME_CALL)
+        self->valid = self->valid && wire_read_call(data, size, self->little_endian, &self->call);
+    self->frame++;
+}
+
+/* ---- publishing ---- */
+
+typedef struct {
+    message_t message;
+    stream_t *stream;
+    push_call_t call;
+} publisher_t;
+
+static _Thread_local publisher_t publisher;
+
+/*
+ * cppTango sends the frames of one message one after the other from one thread, under a mutex, so
+ * the thread can remember where in the message it is. A message of a single frame is no event: an
+ * order, its reply, or the "I like beer" that keeps an idle socket clean.
+ */
+static void publish_frame(publisher_t *self, const void *data, size_t size, void *socket, bool more)
+{
+    message_t *message = &self->message;
+    if (message->socket != socket) {
+        message_begin(message, socket);
+        self->stream = NULL;
+    }
+    if (message->frame == WIRE_FRAME_TOPIC) {
+        message->valid = more && wire_is_topic(data, size) && !wire_is_heartbeat(data, size);
+        if (message->valid) {
+            char name[WIRE_TOPIC_MAX];
+            size_t length = wire_stream_name(data, size, name);
+            self->stream = streams_published(streams, name, length);
+        }
+    }
+    if (message->valid)
+        message_frame(message, data, size);
+}
+
+static void publish_sent(publisher_t *self, bool sent, bool more)
+{
+    message_t *message = &self->message;
+    if (sent && more)
+        return;
+    if (sent && message->valid && message->frame == WIRE_FRAME_COUNT && self->stream)
+        stream_pushed(streams, self->stream, message->call.counter, &self->call, message->bytes,
+                      clock_coarse_ns());
+    message->socket = NULL;
+}
+
+static int hook_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
+{
+    int saved_errno = errno;
+    bool more = flags & ZMQ_SNDMORE_FLAG;
+    publisher_t *self = &publisher;
+    /* Only a frame that begins or continues a message of several is looked at: after sending, its
+       content is ZeroMQ's. */
+    if (more || self->message.socket)
+        publish_frame(self, original.msg_data(zmq_message), original.msg_size(zmq_message), socket,
+                      more);
+    errno = saved_errno;
+    int rc = original.msg_send(zmq_message, socket, flags);
+    saved_errno = errno;
+    if (self->message.socket)
+        publish_sent(self, rc >= 0, more);
+    errno = saved_errno;
+    return rc;
+}
+
+static _Atomic uint32_t push_generation;
+static _Atomic int64_t push_last_ns;
+
+/* "Since the last event" is over all threads that push, as the samples are. */
+static int64_t since_last_push(int64_t now_ns)
+{
+    uint32_t generation = samples_generation(samples);
+    uint32_t before = atomic_exchange(&push_generation, generation);
+    int64_t last_ns = atomic_exchange(&push_last_ns, now_ns);
+    return before == generation ? now_ns - last_ns : SAMPLE_UNKNOWN;
+}
+
+static void hook_push_event(void *self, void *a, void *b, void *c, void *d, void *e, void *f,
+                            void *g, void *h, void *i, uintptr_t j)
+{
+    publisher.call.number++;
+    publisher.call.counts = j & 1; /* inc_cptr, a bool */
+    if (!samples_enabled(samples)) {
+        original.push_event(self, a, b, c, d, e, f, g, h, i, j);
+        return;
+    }
+    int64_t start_ns = clock_monotonic_ns();
+    push_sample_t sample = {.since_last_ns = since_last_push(start_ns)};
+    original.push_event(self, a, b, c, d, e, f, g, h, i, j); /* may throw: then no sample */
+    sample.push_event_ns = clock_monotonic_ns() - start_ns;
+    samples_push(samples, &sample);
+}
+
+static void hook_init_event_cptr(void *self, const tango_string_t *name)
+{
+    original.init_event_cptr(self, name);
+    int saved_errno = errno;
+    stream_t *stream = streams_published(streams, name->text, name->length);
+    if (stream)
+        stream_is_counted(stream);
+    errno = saved_errno;
+}
+
+/* ---- receiving ---- */
+
+typedef struct {
+    /* The consumer thread's sockets; NULL in every other thread, and until it polls. */
+    void *control;
+    void *heartbeats;
+    void *events;
+
+    message_t message;
+    topic_t *topic;
+
+    /* Monitoring. */
+    uint32_t generation;
+    int64_t last_event_ns; /* when the event before was received; monotonic */
+    int64_t sleep_ns;      /* in poll since the event before */
+    int64_t wake_count;
+    bool processing;     /* an event is being processed by callbacks */
+    int64_t received_ns; /* since when */
+    receive_sample_t sample;
+} consumer_t;
+
+static _Thread_local consumer_t consumer;
+
+/*
+ * The consumer thread polls its order socket, its heartbeat socket and its event socket, in this
+ * order, then those of multicast events; while events are delayed, the first only.
+ */
+static void learn_sockets(consumer_t *self, const zmq_pollitem_t *items, int item_count)
+{
+    if (item_count >= 1)
+        self->control = items[0].socket;
+    if (item_count >= 3) {
+        self->heartbeats = items[1].socket;
+        self->events = items[2].socket;
+    }
+}
+
+typedef enum { SOCKET_OTHER, SOCKET_CONTROL, SOCKET_SUBSCRIBER } socket_kind_t;
+
+/*
+ * Which of the consumer's sockets this is. Those of multicast events, and all of them in a thread
+ * that hasn't polled since the agent came, are told by their type; nobody but the consumer thread
+ * has SUB or REP sockets in libtango.
+ */
+static socket_kind_t kind_of_socket(const consumer_t *self, void *socket)
+{
+    if (socket == self->events || socket == self->heartbeats)
+        return SOCKET_SUBSCRIBER;
+    if (socket == self->control)
+        return SOCKET_CONTROL;
+    int type = -1;
+    size_t size = sizeof type;
+    if (!original.getsockopt || original.getsockopt(socket, ZMQ_TYPE_OPTION, &type, &size) != 0)
+        return SOCKET_OTHER;
+    if (type == ZMQ_SUB_TYPE)
+        return SOCKET_SUBSCRIBER;
+    return type == ZMQ_REP_TYPE ? SOCKET_CONTROL : SOCKET_OTHER;
+}
+
+/* The callbacks have returned when the thread polls again or receives something else. */
+static void finish_processing(consumer_t *self)
+{
+    if (!self->processing)
+        return;
+    self->processing = false;
+    self->sample.process_ns = clock_monotonic_ns() - self->received_ns;
+    samples_receive(samples, &self->sample);
+}
+
+/* Monitoring was started anew: what is remembered is from before. */
+static void begin_monitoring(consumer_t *self)
+{
+    uint32_t generation = samples_generation(samples);
+    if (self->generation == generation)
+        return;
+    self->generation = generation;
+    self->last_event_ns = 0;
+    self->sleep_ns = 0;
+    self->wake_count = 0;
+}
+
+static void sample_event(consumer_t *self, topic_result_t result, const void *data, size_t size)
+{
+    begin_monitoring(self);
+    int64_t now_ns = clock_monotonic_ns();
+    const message_t *message = &self->message;
+    const char *topic = self->topic->entry.name;
+    size_t topic_length = self->topic->entry.name_length;
+    bool discarded = result == TOPIC_DISCARDED;
+
+    receive_sample_t *sample = &self->sample;
+    memset(sample, 0, sizeof *sample);
+    if (!discarded) {
+        size_t length;
+        const char *name = wire_attribute_name(topic, topic_length, &length);
+        memcpy(sample->attr_name, name, length < SAMPLE_NAME_SIZE ? length : SAMPLE_NAME_SIZE - 1);
+    }
+    sample->since_last_ns = self->last_event_ns ? now_ns - self->last_event_ns : SAMPLE_UNKNOWN;
+    sample->sleep_ns = self->sleep_ns;
+    sample->wake_count = self->wake_count;
+    sample->callback_count = SAMPLE_UNKNOWN;
+    sample->kind_and_discarded =
+        (int64_t)wire_event_kind(topic, topic_length) * 2 + (discarded ? 1 : 0);
+    int64_t event_ns;
+    sample->latency_ns = SAMPLE_UNKNOWN;
+    if (!discarded && wire_read_time(topic, topic_length, data, size, message->little_endian,
+                                     message->call.is_error, &event_ns))
+        sample->latency_ns = clock_realtime_ns() - event_ns;
+
+    self->last_event_ns = now_ns;
+    self->sleep_ns = 0;
+    self->wake_count = 0;
+    self->received_ns = now_ns;
+    self->processing = true;
+}
+
+static void event_complete(consumer_t *self, const void *data, size_t size)
+{
+    message_t *message = &self->message;
+    if (!message->valid || !self->topic)
+        return;
+    topic_result_t result =
+        topic_received(self->topic, message->call.counter, message->bytes, clock_coarse_ns());
+    if (result != TOPIC_IGNORED && samples_enabled(samples))
+        sample_event(self, result, data, size);
+}
+
+/*
+ * One frame has come on a SUB socket. A heartbeat has three frames, an event four: cppTango itself
+ * counts on that.
+ */
+static void subscriber_frame(consumer_t *self, void *socket, const void *data, size_t size)
+{
+    message_t *message = &self->message;
+    if (message->socket != socket) {
+        finish_processing(self);
+        message_begin(message, socket);
+        self->topic = NULL;
+        message->valid = wire_is_topic(data, size);
+        if (message->valid && !wire_is_heartbeat(data, size))
+            self->topic = streams_topic(streams, data, size);
+    }
+    bool heartbeat = self->topic == NULL && socket == self->heartbeats;
+    message_frame(message, data, size);
+    if (message->frame == (heartbeat ? WIRE_FRAME_DATA : WIRE_FRAME_COUNT)) {
+        event_complete(self, data, size);
+        message->socket = NULL;
+    }
+}
+
+static void control_message(consumer_t *self, const void *data, size_t size)
+{
+    finish_processing(self);
+    wire_order_t order;
+    if (wire_read_order(data, size, &order))
+        streams_order(streams, &order, clock_realtime_ns());
+    else
+        log_line(LOG_DEBUG, "an order to the consumer thread of %zu bytes can't be read", size);
+}
+
+static void received(zmq_msg_t *zmq_message, void *socket, bool ok)
+{
+    int saved_errno = errno;
+    consumer_t *self = &consumer;
+    socket_kind_t kind = kind_of_socket(self, socket);
+    if (!ok) {
+        /* cppTango gives up the message, too, and begins with a new one. */
+        self->message.socket = NULL;
+    } else if (kind == SOCKET_SUBSCRIBER) {
+        subscriber_frame(self, socket, original.msg_data(zmq_message),
+                         original.msg_size(zmq_message));
+    } else if (kind == SOCKET_CONTROL) {
+        control_message(self, original.msg_data(zmq_message), original.msg_size(zmq_message));
+    }
+    errno = saved_errno;
+}
+
+static int hook_msg_recv(zmq_msg_t *message, void *socket, int flags)
+{
+    int rc = original.msg_recv(message, socket, flags);
+    received(message, socket, rc >= 0);
+    return rc;
+}
+
+/* 9.3 receives multicast events through this one. */
+static int hook_recvmsg(void *socket, zmq_msg_t *message, int flags)
+{
+    int rc = original.recvmsg(socket, message, flags);
+    received(message, socket, rc >= 0);
+    return rc;
+}
+
+static int hook_poll(zmq_pollitem_t *items, int item_count, long timeout)
+{
+    consumer_t *self = &consumer;
+    learn_sockets(self, items, item_count);
+    self->message.socket = NULL;
+    finish_processing(self);
+    atomic_store_explicit(&streams->consuming, true, memory_order_relaxed);
+    if (!samples_enabled(samples))
+        return original.poll(items, item_count, timeout);
+
+    begin_monitoring(self);
+    int64_t start_ns = clock_monotonic_ns();
+    int rc = original.poll(items, item_count, timeout);
+    self->sleep_ns += clock_monotonic_ns() - start_ns;
+    self->wake_count++;
+    return rc;
+}
+
+/* ---- installation ---- */
+
+bool hooks_install(const elf_image_t *libtango, streams_t *the_streams, samples_t *the_samples)
+{
+    streams = the_streams;
+    samples = the_samples;
+
+    original.msg_data = (msg_data_t *)elf_image_imported(libtango, "zmq_msg_data");
+    original.msg_size = (msg_size_t *)elf_image_imported(libtango, "zmq_msg_size");
+    original.getsockopt = (getsockopt_t *)elf_image_imported(libtango, "zmq_getsockopt");
+    if (!original.msg_data || !original.msg_size) {
+        log_line(LOG_ERROR,
+                 "%s doesn't import zmq_msg_data and zmq_msg_size; events can't be "
+                 "watched in it",
+                 libtango->path);
+        return false;
+    }
+
+    /* What is watched by each, for the message when it is missing; NULL: it needn't be there. */
+    static const char *const purposes[] = {
+        "received events",
+        "pushed events",
+        "subscriptions",
+        "the time that pushing takes",
+        "streams before their first event",
+        NULL,
+    };
+    const elf_hook_t hooks[] = {
+        {"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv},
+        {"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send},
+        {"zmq_poll", false, (void *)hook_poll, (void **)&original.poll},
+        {"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
+         (void **)&original.push_event},
+        {"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
+         (void **)&original.init_event_cptr},
+        {"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg},
+    };
+    size_t count = sizeof hooks / sizeof *hooks;
+    int written = elf_image_hook(libtango, hooks, count);
+    if (written < 0)
+        log_line(LOG_ERROR,
+                 "the relocation slots of %s can't be written; not all events are "
+                 "watched",
+                 libtango->path);
+    for (size_t i = 0; i < count; i++) {
+        if (!*hooks[i].original && purposes[i])
+            log_line(LOG_ERROR, "%s has no slot for %s; %s are not watched", libtango->path,
+                     hooks[i].symbol, purposes[i]);
+    }
+    log_line(LOG_DEBUG, "%d slots of %s hooked", written, libtango->path);
+    return written != 0;
+}

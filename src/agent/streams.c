@@ -1,0 +1,516 @@
+#include "agent/streams.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The sequence lock of an entry: odd while its one writer is at work. All fields are atomic; they
+ * are stored with release and loaded with acquire, which orders them against the sequence without
+ * fences (plain moves on x86-64). A reader that meets a writer tries again; after many tries it
+ * takes what it has, each number whole by itself: a query must end, whatever the load.
+ */
+enum { READ_TRIES = 1000 };
+
+static void write_begin(_Atomic uint32_t *sequence)
+{
+    uint32_t now = atomic_load_explicit(sequence, memory_order_relaxed);
+    atomic_store_explicit(sequence, now + 1, memory_order_relaxed);
+}
+
+static void write_end(_Atomic uint32_t *sequence)
+{
+    uint32_t now = atomic_load_explicit(sequence, memory_order_relaxed);
+    atomic_store_explicit(sequence, now + 1, memory_order_release);
+}
+
+static uint32_t read_begin(_Atomic uint32_t *sequence)
+{
+    return atomic_load_explicit(sequence, memory_order_acquire);
+}
+
+static bool read_again(_Atomic uint32_t *sequence, uint32_t begun, int *tries)
+{
+    bool whole = !(begun & 1) && atomic_load_explicit(sequence, memory_order_relaxed) == begun;
+    return !whole && ++*tries < READ_TRIES;
+}
+
+static void add(_Atomic uint64_t *number, uint64_t more)
+{
+    uint64_t now = atomic_load_explicit(number, memory_order_relaxed);
+    atomic_store_explicit(number, now + more, memory_order_release);
+}
+
+static void set_count(_Atomic uint64_t *number, uint64_t value)
+{
+    atomic_store_explicit(number, value, memory_order_release);
+}
+
+static uint64_t get_count(_Atomic uint64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_acquire);
+}
+
+static void set_time(_Atomic int64_t *time, int64_t value)
+{
+    atomic_store_explicit(time, value, memory_order_release);
+}
+
+static int64_t get_time(_Atomic int64_t *time)
+{
+    return atomic_load_explicit(time, memory_order_acquire);
+}
+
+static void set_text(_Atomic uint64_t *words, const char *text)
+{
+    uint64_t copy[STREAMS_ENDPOINT_SIZE / 8] = {0};
+    size_t length = strnlen(text, STREAMS_ENDPOINT_SIZE - 1);
+    memcpy(copy, text, length);
+    for (size_t i = 0; i < STREAMS_ENDPOINT_SIZE / 8; i++)
+        atomic_store_explicit(&words[i], copy[i], memory_order_release);
+}
+
+static void get_text(_Atomic uint64_t *words, char *text)
+{
+    for (size_t i = 0; i < STREAMS_ENDPOINT_SIZE / 8; i++) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
+        memcpy(text + 8 * i, &word, 8);
+    }
+    text[STREAMS_ENDPOINT_SIZE - 1] = '\0';
+}
+
+void streams_init(streams_t *self)
+{
+    memset(self, 0, sizeof *self);
+    table_init(&self->published, sizeof(stream_t), STREAMS_LIMIT);
+    table_init(&self->topics, sizeof(topic_t), STREAMS_LIMIT);
+    table_init(&self->channels, sizeof(channel_t), STREAMS_LIMIT);
+}
+
+void streams_clear(streams_t *self)
+{
+    table_clear(&self->published);
+    table_clear(&self->topics);
+    table_clear(&self->channels);
+    streams_init(self);
+}
+
+/* ---- publishing ---- */
+
+stream_t *streams_published(streams_t *self, const char *name, size_t length)
+{
+    return (stream_t *)table_get(&self->published, name, length);
+}
+
+void stream_is_counted(stream_t *self)
+{
+    atomic_store_explicit(&self->counted, true, memory_order_release);
+}
+
+/* Whether an event without a server counter is to be counted. */
+static bool is_counted_call(stream_t *self, const push_call_t *call)
+{
+    if (call->number == 0)
+        return true;
+    bool same = self->last_call == call && self->last_call_number == call->number;
+    self->last_call = call;
+    self->last_call_number = call->number;
+    return call->counts && !same;
+}
+
+/*
+ * Whether somebody subscribed to the stream under its name without "#dbase=no". That name, for
+ * which nothing is ever sent, then stands for this one.
+ */
+static bool take_over_subscription(streams_t *streams, stream_t *self)
+{
+    static const char no_database[] = "#dbase=no";
+    const char *modifier = strstr(self->entry.name, no_database);
+    if (!modifier || self->entry.name_length > WIRE_TOPIC_MAX)
+        return false;
+    char plain[WIRE_TOPIC_MAX];
+    size_t head = (size_t)(modifier - self->entry.name);
+    size_t length = self->entry.name_length - (sizeof no_database - 1);
+    memcpy(plain, self->entry.name, head);
+    memcpy(plain + head, modifier + sizeof no_database - 1, length - head);
+    stream_t *other = (stream_t *)table_find(&streams->published, plain, length);
+    if (!other || !atomic_load_explicit(&other->counted, memory_order_acquire))
+        return false;
+    atomic_store_explicit(&other->replaced, true, memory_order_release);
+    stream_is_counted(self);
+    return true;
+}
+
+void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, const push_call_t *call,
+                   uint64_t bytes, int64_t now_ns)
+{
+    uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
+    uint64_t more;
+    if (counter == 0 && last == 0) {
+        if (!atomic_load_explicit(&self->counted, memory_order_relaxed) &&
+            !take_over_subscription(streams, self))
+            return;
+        more = is_counted_call(self, call) ? 1 : 0;
+    } else if (get_count(&self->pushed_event_count) == 0) {
+        /* The counter is 1 for the first event after the first subscription: if the agent came
+           later, the counter tells how many it has not seen. */
+        more = counter;
+    } else {
+        more = (uint32_t)(counter - last); /* right across the wrap */
+    }
+    if (more == 0)
+        return;
+
+    write_begin(&self->sequence);
+    atomic_store_explicit(&self->counter, counter, memory_order_release);
+    add(&self->pushed_event_count, more);
+    add(&self->byte_count, bytes);
+    set_time(&self->last_event_ns, now_ns);
+    write_end(&self->sequence);
+    stream_is_counted(self);
+}
+
+bool stream_view(stream_t *self, stream_view_t *view)
+{
+    uint32_t begun;
+    int tries = 0;
+    do {
+        begun = read_begin(&self->sequence);
+        view->pushed_event_count = get_count(&self->pushed_event_count);
+        view->byte_count = get_count(&self->byte_count);
+        view->last_event_ns = get_time(&self->last_event_ns);
+    } while (read_again(&self->sequence, begun, &tries));
+    return atomic_load_explicit(&self->counted, memory_order_acquire) &&
+           !atomic_load_explicit(&self->replaced, memory_order_acquire);
+}
+
+/* ---- receiving ---- */
+
+static void topic_subscribe(topic_t *self)
+{
+    atomic_store_explicit(&self->subscribed, true, memory_order_release);
+}
+
+/* A new subscription starts all counts anew, as cppTango's own do. */
+static void topic_reset(topic_t *self)
+{
+    self->has_counter = false;
+    self->discarded_before = false;
+    self->restart_expected = false;
+    atomic_store_explicit(&self->uncounted, false, memory_order_release);
+    atomic_store_explicit(&self->counter, 0, memory_order_release);
+    set_count(&self->event_count, 0);
+    set_count(&self->missed_event_count, 0);
+    set_count(&self->discarded_event_count, 0);
+    set_count(&self->lost_event_count, 0);
+    set_count(&self->publisher_restart_count, 0);
+    set_count(&self->byte_count, 0);
+    set_time(&self->last_event_ns, STREAMS_NEVER);
+    set_time(&self->last_resubscribed_ns, STREAMS_NEVER);
+}
+
+topic_t *streams_topic(streams_t *self, const char *name, size_t length)
+{
+    topic_t *topic = (topic_t *)table_find(&self->topics, name, length);
+    if (topic)
+        return topic;
+    topic = (topic_t *)table_get(&self->topics, name, length);
+    if (topic)
+        topic_subscribe(topic);
+    return topic;
+}
+
+/*
+ * The publisher's counter began again at 1: what it pushed before this event never came.
+ */
+static uint64_t lost_since_restart(uint32_t counter)
+{
+    return counter > 0 ? counter - 1 : 0;
+}
+
+/* What one event's counter says, next to the one before. */
+typedef struct {
+    bool duplicate;
+    bool missed; /* cppTango will tell its callbacks API_MissedEvents */
+    bool restarted;
+    uint64_t lost;
+} judgement_t;
+
+/*
+ * cppTango takes a counter of 0 for "none yet", so that it compares nothing with it. To us it is
+ * one like the others, once others came: the counter has wrapped.
+ */
+static judgement_t judge(const topic_t *self, uint32_t last, uint32_t counter)
+{
+    judgement_t judgement = {0};
+    if (!self->has_counter)
+        return judgement;
+
+    uint32_t step = counter - last; /* modulo 2^32: right across the wrap */
+    bool backwards = step > INT32_MAX;
+    bool compared_by_tango = last != 0 || counter == 1;
+    bool uncounted = atomic_load_explicit(&self->uncounted, memory_order_relaxed);
+    judgement.missed = compared_by_tango && step >= 2 && !backwards;
+    if (self->restart_expected || (backwards && !uncounted)) {
+        judgement.restarted = true;
+        judgement.lost = lost_since_restart(counter);
+    } else if (uncounted) {
+        judgement.lost = 0;
+    } else if (step == 0) {
+        /* The copy that every new subscriber makes the publisher send. A third one would be
+           delivered by cppTango, so it is counted as received, too. */
+        judgement.duplicate = compared_by_tango && !self->discarded_before;
+    } else {
+        judgement.lost = step - 1;
+    }
+    return judgement;
+}
+
+topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns)
+{
+    if (!atomic_load_explicit(&self->subscribed, memory_order_relaxed))
+        return TOPIC_IGNORED;
+
+    uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
+    judgement_t judgement = judge(self, last, counter);
+    self->discarded_before = judgement.duplicate;
+    write_begin(&self->sequence);
+    if (judgement.duplicate) {
+        add(&self->discarded_event_count, 1);
+        write_end(&self->sequence);
+        return TOPIC_DISCARDED;
+    }
+
+    add(&self->missed_event_count, judgement.missed ? 1 : 0);
+    add(&self->publisher_restart_count, judgement.restarted ? 1 : 0);
+    add(&self->lost_event_count, judgement.lost);
+    if (counter != 0)
+        atomic_store_explicit(&self->uncounted, false, memory_order_release);
+    else if (!self->has_counter || judgement.restarted)
+        atomic_store_explicit(&self->uncounted, true, memory_order_release);
+    self->has_counter = true;
+    self->restart_expected = false;
+    atomic_store_explicit(&self->counter, counter, memory_order_release);
+    add(&self->event_count, 1);
+    add(&self->byte_count, bytes);
+    set_time(&self->last_event_ns, now_ns);
+    write_end(&self->sequence);
+    return TOPIC_RECEIVED;
+}
+
+void topic_view(topic_t *self, topic_view_t *view)
+{
+    uint32_t begun;
+    int tries = 0;
+    do {
+        begun = read_begin(&self->sequence);
+        view->subscribed = atomic_load_explicit(&self->subscribed, memory_order_acquire);
+        view->uncounted = atomic_load_explicit(&self->uncounted, memory_order_acquire);
+        view->channel = atomic_load_explicit(&self->channel, memory_order_acquire);
+        view->server_counter = atomic_load_explicit(&self->counter, memory_order_acquire);
+        view->event_count = get_count(&self->event_count);
+        view->missed_event_count = get_count(&self->missed_event_count);
+        view->discarded_event_count = get_count(&self->discarded_event_count);
+        view->lost_event_count = get_count(&self->lost_event_count);
+        view->publisher_restart_count = get_count(&self->publisher_restart_count);
+        view->byte_count = get_count(&self->byte_count);
+        view->last_event_ns = get_time(&self->last_event_ns);
+        view->last_resubscribed_ns = get_time(&self->last_resubscribed_ns);
+    } while (read_again(&self->sequence, begun, &tries));
+}
+
+/* ---- orders ---- */
+
+/* The port in "tcp://host:port"; 0 if there is none. */
+static uint32_t port_of(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+    return port <= 65535 ? (uint32_t)port : 0;
+}
+
+static channel_t *channel_of_event_endpoint(streams_t *self, const char *endpoint)
+{
+    channel_t *found = NULL;
+    table_entry_t *entry = atomic_load_explicit(&self->channels.newest, memory_order_acquire);
+    for (; entry; entry = entry->older) {
+        channel_t *channel = (channel_t *)entry;
+        channel_view_t view;
+        channel_view(channel, &view);
+        if (view.connected && strncmp(view.event_endpoint, endpoint, sizeof view.endpoint - 1) == 0)
+            found = channel;
+    }
+    return found;
+}
+
+/*
+ * "tango://host:port/a/b/c#dbase=no/attr.change", as cppTango names a stream of a device without a
+ * database when it disconnects, is the topic "tango://host:port/a/b/c/attr#dbase=no.change".
+ */
+static size_t usual_topic(const char *name, char *out, size_t out_size)
+{
+    static const char no_database[] = "#dbase=no";
+    size_t length = strlen(name);
+    const char *modifier = strstr(name, no_database);
+    const char *dot = strrchr(name, '.');
+    if (length >= out_size)
+        return 0;
+    if (!modifier || !dot || modifier[sizeof no_database - 1] != '/' || dot < modifier) {
+        memcpy(out, name, length);
+        return length;
+    }
+    const char *rest = modifier + sizeof no_database - 1;
+    size_t head = (size_t)(modifier - name);
+    size_t middle = (size_t)(dot - rest);
+    size_t tail = length - (size_t)(dot - name);
+    char *p = out;
+    memcpy(p, name, head);
+    p += head;
+    memcpy(p, rest, middle);
+    p += middle;
+    memcpy(p, no_database, sizeof no_database - 1);
+    p += sizeof no_database - 1;
+    memcpy(p, dot, tail);
+    return length;
+}
+
+/* What stands behind "tango://host:port/". */
+static const char *behind_host(const char *topic)
+{
+    const char *host = strstr(topic, "://");
+    const char *slash = host ? strchr(host + 3, '/') : NULL;
+    return slash ? slash + 1 : topic;
+}
+
+/*
+ * The subscribed topic that a DISCONNECT_EVENT means. cppTango composes the name anew from what its
+ * client called the device, so host names may differ (an alias, a short name) from the topic's.
+ */
+static topic_t *topic_of_disconnect(streams_t *self, const char *name)
+{
+    char usual[WIRE_TOPIC_MAX + 1];
+    size_t length = usual_topic(name, usual, sizeof usual);
+    if (length == 0)
+        return NULL;
+    usual[length] = '\0';
+
+    topic_t *topic = (topic_t *)table_find(&self->topics, usual, length);
+    if (topic)
+        return topic;
+
+    table_entry_t *entry = atomic_load_explicit(&self->topics.newest, memory_order_acquire);
+    for (; entry; entry = entry->older) {
+        topic_t *candidate = (topic_t *)entry;
+        if (atomic_load_explicit(&candidate->subscribed, memory_order_relaxed) &&
+            strcmp(behind_host(entry->name), behind_host(usual)) == 0)
+            return candidate;
+    }
+    return NULL;
+}
+
+static channel_t *channel_of_heartbeat(streams_t *self, const char *topic)
+{
+    size_t length = strlen(topic);
+    if (!wire_is_heartbeat(topic, length))
+        return NULL;
+    return (channel_t *)table_get(&self->channels, topic, length - strlen(".heartbeat"));
+}
+
+static void channel_connect(channel_t *self, bool connected, const char *endpoint)
+{
+    write_begin(&self->sequence);
+    atomic_store_explicit(&self->connected, connected, memory_order_release);
+    if (connected && endpoint)
+        set_text(self->endpoint, endpoint);
+    write_end(&self->sequence);
+}
+
+/*
+ * A CONNECT_EVENT makes a new subscription, or makes an old one again after the channel failed. The
+ * order doesn't say which. When cppTango reconnects a channel it disconnects one of its topics and
+ * connects them all, without a RELEASE_EVENT between; a client that unsubscribes and subscribes
+ * again can't do without.
+ */
+static void connect_topic(streams_t *self, topic_t *disconnected, channel_t *channel,
+                          const wire_order_t *order, int64_t now_ns)
+{
+    topic_t *topic = (topic_t *)table_get(&self->topics, order->topic, strlen(order->topic));
+    if (!topic)
+        return;
+
+    bool again =
+        atomic_load_explicit(&topic->subscribed, memory_order_relaxed) || topic == disconnected;
+    uint32_t port = port_of(order->endpoint);
+    if (!channel)
+        channel = channel_of_event_endpoint(self, order->endpoint);
+
+    write_begin(&topic->sequence);
+    if (again) {
+        set_time(&topic->last_resubscribed_ns, now_ns);
+        /* The same server on another port is another process, and its counters begin again. */
+        if (topic->port != 0 && port != topic->port)
+            topic->restart_expected = true;
+    } else {
+        topic_reset(topic);
+    }
+    topic->port = port;
+    if (channel)
+        atomic_store_explicit(&topic->channel, channel, memory_order_release);
+    topic_subscribe(topic);
+    write_end(&topic->sequence);
+
+    if (channel) {
+        write_begin(&channel->sequence);
+        set_text(channel->event_endpoint, order->endpoint);
+        write_end(&channel->sequence);
+    }
+}
+
+void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
+{
+    topic_t *disconnected = self->disconnected_topic;
+    self->disconnected_topic = NULL;
+
+    switch (order->code) {
+    case WIRE_ORDER_CONNECT_HEARTBEAT: {
+        channel_t *channel = channel_of_heartbeat(self, order->topic);
+        if (channel)
+            channel_connect(channel, true, order->endpoint);
+        self->connected_channel = channel;
+        break;
+    }
+    case WIRE_ORDER_DISCONNECT_HEARTBEAT: {
+        channel_t *channel = channel_of_heartbeat(self, order->topic);
+        if (channel)
+            channel_connect(channel, false, NULL);
+        break;
+    }
+    case WIRE_ORDER_CONNECT_EVENT:
+    case WIRE_ORDER_CONNECT_MCAST_EVENT:
+        connect_topic(self, disconnected, self->connected_channel, order, now_ns);
+        break;
+    case WIRE_ORDER_DISCONNECT_EVENT: {
+        topic_t *topic = topic_of_disconnect(self, order->topic);
+        if (topic)
+            atomic_store_explicit(&topic->subscribed, false, memory_order_release);
+        self->disconnected_topic = topic;
+        break;
+    }
+    case WIRE_ORDER_RELEASE_EVENT:
+        self->connected_channel = NULL;
+        break;
+    default:
+        break;
+    }
+}
+
+void channel_view(channel_t *self, channel_view_t *view)
+{
+    uint32_t begun;
+    int tries = 0;
+    do {
+        begun = read_begin(&self->sequence);
+        view->connected = atomic_load_explicit(&self->connected, memory_order_acquire);
+        get_text(self->endpoint, view->endpoint);
+        get_text(self->event_endpoint, view->event_endpoint);
+    } while (read_again(&self->sequence, begun, &tries));
+}

@@ -1,0 +1,172 @@
+/*
+ * streams: what is counted: the event streams that this process publishes, the topics that it has
+ * subscribed to, and the event channels they come through.
+ *
+ * Writers: a stream is written by the thread that pushes (cppTango holds a mutex meanwhile), topics
+ * and channels by the one consumer thread. Readers may come from any thread at any time: each entry
+ * is a sequence lock, so a reader gets numbers that belong together and no writer ever waits.
+ */
+#ifndef STEM_AGENT_STREAMS_H
+#define STEM_AGENT_STREAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/table.h"
+#include "agent/wire.h"
+
+/* At most so many streams, topics and channels each; what is beyond isn't counted, but its number
+   is (see streams_t). */
+enum { STREAMS_LIMIT = 65536, STREAMS_ENDPOINT_SIZE = 128 };
+
+/* A time that never was. */
+#define STREAMS_NEVER 0
+
+/* A published stream. */
+typedef struct {
+    table_entry_t entry; /* name: "tango://host:port/domain/family/member/attr.change" */
+    _Atomic uint32_t sequence;
+    _Atomic bool counted; /* cppTango keeps a counter for it: it has or had a subscriber */
+    _Atomic uint64_t pushed_event_count;
+    _Atomic uint64_t byte_count;
+    _Atomic int64_t last_event_ns;
+    _Atomic uint32_t counter; /* the last server counter that was sent */
+    _Atomic bool replaced;    /* cppTango counts under this name and sends under another */
+
+    /* The pushing thread's own. */
+    const void *last_call; /* of push_event in which its last event was sent */
+    uint64_t last_call_number;
+} stream_t;
+
+/*
+ * One call of ZmqEventSupplier::push_event, so that what it sends twice is counted once even where
+ * there is no server counter.
+ */
+typedef struct {
+    uint64_t number; /* in this thread; 0: calls aren't watched */
+    bool counts;     /* the call's last argument: it is this one that counts the event */
+} push_call_t;
+
+typedef struct {
+    uint64_t pushed_event_count; /* since the stream's first subscriber came */
+    uint64_t byte_count;         /* of all frames of these events, each event once */
+    int64_t last_event_ns;       /* CLOCK_REALTIME, or STREAMS_NEVER */
+} stream_view_t;
+
+/* An event channel: one publishing server. */
+typedef struct {
+    table_entry_t entry; /* name: the publisher's admin device */
+    _Atomic uint32_t sequence;
+    _Atomic bool connected;
+    _Atomic uint64_t endpoint[STREAMS_ENDPOINT_SIZE / 8]; /* of its heartbeats, as text */
+    _Atomic uint64_t event_endpoint[STREAMS_ENDPOINT_SIZE / 8];
+} channel_t;
+
+typedef struct {
+    bool connected;
+    char endpoint[STREAMS_ENDPOINT_SIZE];
+    char event_endpoint[STREAMS_ENDPOINT_SIZE];
+} channel_view_t;
+
+/* A subscribed topic. */
+typedef struct {
+    table_entry_t entry; /* name: the topic, with its IDL level */
+    _Atomic uint32_t sequence;
+    _Atomic bool subscribed;
+    _Atomic(channel_t *) channel; /* or NULL */
+    _Atomic uint32_t counter;
+    _Atomic uint64_t event_count;
+    _Atomic uint64_t missed_event_count;
+    _Atomic uint64_t discarded_event_count;
+    _Atomic uint64_t lost_event_count;
+    _Atomic uint64_t publisher_restart_count;
+    _Atomic uint64_t byte_count;
+    _Atomic int64_t last_event_ns;
+    _Atomic int64_t last_resubscribed_ns;
+
+    /* The publisher sends no counters (see stream_pushed), so that losses can't be told. */
+    _Atomic bool uncounted;
+
+    /* The consumer thread's own. */
+    bool has_counter;      /* an event came since it was subscribed */
+    bool discarded_before; /* the event before was discarded */
+    bool restart_expected; /* it was connected to another process than before */
+    uint32_t port;         /* of its event endpoint; 0 if not known */
+} topic_t;
+
+typedef struct {
+    bool subscribed;
+    const channel_t *channel;
+    bool uncounted; /* server_counter is 0 for ever, lost_event_count means nothing */
+    uint32_t server_counter;
+    uint64_t event_count;
+    uint64_t missed_event_count;
+    uint64_t discarded_event_count;
+    uint64_t lost_event_count;
+    uint64_t publisher_restart_count;
+    uint64_t byte_count;
+    int64_t last_event_ns;
+    int64_t last_resubscribed_ns;
+} topic_view_t;
+
+typedef struct {
+    table_t published;      /* of stream_t */
+    table_t topics;         /* of topic_t */
+    table_t channels;       /* of channel_t */
+    _Atomic bool consuming; /* there is a consumer thread: this process has subscribed */
+
+    /* The consumer thread's own: what the order before this one was about. */
+    channel_t *connected_channel; /* by a CONNECT_HEARTBEAT */
+    topic_t *disconnected_topic;  /* by a DISCONNECT_EVENT */
+} streams_t;
+
+void streams_init(streams_t *self);
+
+/* Frees all; for tests. */
+void streams_clear(streams_t *self);
+
+/* The stream of that name (without IDL level); NULL if there is no room. */
+stream_t *streams_published(streams_t *self, const char *name, size_t length);
+
+/* cppTango has made a counter for the stream: somebody has subscribed to it. */
+void stream_is_counted(stream_t *self);
+
+/*
+ * One event of the stream has been handed to ZeroMQ. The same counter again is a copy (for a new
+ * subscriber, or on a second topic for clients of another IDL level) and isn't counted.
+ *
+ * Counter 0 means that cppTango has none for the stream: nobody ever subscribed to it; or, with
+ * 9.3 and a server without a database, it keeps the counter under the stream's name without
+ * "#dbase=no" and doesn't find it, so that all its events carry 0. Such events are counted by the
+ * calls that push them. call is the address of the thread's push_call_t.
+ */
+void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, const push_call_t *call,
+                   uint64_t bytes, int64_t now_ns);
+
+/* Copies the stream's numbers. Returns false if nobody ever subscribed to it. */
+bool stream_view(stream_t *self, stream_view_t *view);
+
+/* The topic of that name (with IDL level); one that isn't known yet counts as subscribed, since it
+   was subscribed before the agent came. NULL if there is no room. */
+topic_t *streams_topic(streams_t *self, const char *name, size_t length);
+
+typedef enum {
+    TOPIC_RECEIVED,
+    TOPIC_DISCARDED, /* a duplicate: no callback sees it */
+    TOPIC_IGNORED    /* not subscribed any more */
+} topic_result_t;
+
+/*
+ * One event was received. Judges its counter as cppTango does (so that missed and discarded agree
+ * with what cppTango tells its callbacks), and counts besides how many events are gone.
+ */
+topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns);
+
+void topic_view(topic_t *self, topic_view_t *view);
+
+/* The consumer thread has been given an order. */
+void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns);
+
+void channel_view(channel_t *self, channel_view_t *view);
+
+#endif

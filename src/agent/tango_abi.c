@@ -1,0 +1,243 @@
+#include "agent/tango_abi.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/guard.h"
+#include "agent/log.h"
+
+/* Seen on cppTango 9.3.4, 10.0.2 and 10.3.3; so are all symbols below. */
+enum {
+    COMMAND_SIZE = 1024, /* more than any Tango::Command: some 300 bytes */
+    VTABLE_SLOTS = 32,   /* more than Tango::Command's has: 7 with its head */
+    VTABLE_HEAD = 2,     /* offset to top and type information, before the first function */
+    MAX_COMMANDS = 8,
+    DISPLAY_OPERATOR = 0 /* Tango::DispLevel */
+};
+
+typedef void server_init_t(void *util, bool with_window);
+typedef int lib_release_t(void);
+typedef void *util_instance_t(bool exit_if_none);
+typedef void *get_dserver_device_t(void *util);
+typedef void add_command_t(void *device, void *command, bool device_level);
+typedef void *operator_new_t(size_t size);
+typedef void command_new_t(void *command, const tango_string_t *name, int in_type, int out_type,
+                           const tango_string_t *in_description,
+                           const tango_string_t *out_description, int level);
+typedef void *insert_string_t(void *command, const char *value);
+typedef void *insert_void_t(void *command);
+typedef void extract_boolean_t(void *command, const void *any, bool *value);
+
+typedef struct {
+    util_instance_t *util_instance;
+    get_dserver_device_t *get_dserver_device;
+    add_command_t *add_command;
+    operator_new_t *operator_new;
+    command_new_t *command_new;
+    insert_string_t *insert_string;
+    insert_void_t *insert_void;
+    extract_boolean_t *extract_boolean;
+    void *command_execute;
+    void **command_vtable;
+    size_t command_vtable_size;
+} tango_functions_t;
+
+static tango_functions_t tango;
+
+/*
+ * Command::Command(string name, CmdArgType, CmdArgType, string in_desc, string out_desc,
+ * DispLevel), the base-object constructor: the strings are "const string &" from 10.0 on.
+ */
+static const char *const command_new_symbols[] = {
+    "_ZN5Tango7CommandC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES9_"
+    "S8_S8_NS_9DispLevelE",
+    "_ZN5Tango7CommandC2ERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES8_"
+    "S7_S7_NS_9DispLevelE",
+};
+
+/* Finds all that commands need. Returns the symbol that is missing, or NULL. */
+static const char *find_functions(const elf_image_t *libtango, tango_functions_t *found)
+{
+    const struct {
+        const char *symbol;
+        void **where;
+    } wanted[] = {
+        {"_ZN5Tango4Util8instanceEb", (void **)&found->util_instance},
+        {"_ZN5Tango4Util18get_dserver_deviceEv", (void **)&found->get_dserver_device},
+        {"_ZN5Tango10DeviceImpl11add_commandEPNS_7CommandEb", (void **)&found->add_command},
+        {"_ZN5Tango7Command6insertEPKc", (void **)&found->insert_string},
+        {"_ZN5Tango7Command6insertEv", (void **)&found->insert_void},
+        {"_ZN5Tango7Command7extractERKN5CORBA3AnyERb", (void **)&found->extract_boolean},
+        {"_ZN5Tango16DevQueryClassCmd7executeEPNS_10DeviceImplERKN5CORBA3AnyE",
+         &found->command_execute},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        *wanted[i].where = elf_image_symbol(libtango, wanted[i].symbol, NULL);
+        if (!*wanted[i].where)
+            return wanted[i].symbol;
+    }
+
+    static const char vtable[] = "_ZTVN5Tango16DevQueryClassCmdE";
+    found->command_vtable = elf_image_symbol(libtango, vtable, &found->command_vtable_size);
+    if (!found->command_vtable)
+        return vtable;
+
+    for (size_t i = 0; i < sizeof command_new_symbols / sizeof *command_new_symbols; i++) {
+        if (!found->command_new)
+            found->command_new =
+                (command_new_t *)elf_image_symbol(libtango, command_new_symbols[i], NULL);
+    }
+    if (!found->command_new)
+        return command_new_symbols[0];
+
+    static const char operator_new[] = "_Znwm";
+    found->operator_new = (operator_new_t *)elf_image_imported(libtango, operator_new);
+    return found->operator_new ? NULL : operator_new;
+}
+
+void tango_server_init(const elf_image_t *libtango, void *util, bool with_window)
+{
+    server_init_t *server_init =
+        (server_init_t *)elf_image_symbol(libtango, TANGO_SERVER_INIT, NULL);
+    server_init(util, with_window);
+}
+
+void tango_version(const elf_image_t *libtango, char *text, size_t size)
+{
+    /* A number such as 934, or 1003 for 10.0.3. */
+    lib_release_t *lib_release = (lib_release_t *)elf_image_symbol(
+        libtango, "_ZN5Tango26_convert_tango_lib_releaseEv", NULL);
+    int release = lib_release ? lib_release() : 0;
+    if (release > 0)
+        snprintf(text, size, "%d.%d.%d", release / 100, release / 10 % 10, release % 10);
+    else if (size > 0)
+        text[0] = '\0';
+}
+
+bool tango_has_query_event_system(const elf_image_t *libtango)
+{
+    return elf_image_symbol(libtango, "_ZTVN5Tango22DevQueryEventSystemCmdE", NULL) != NULL;
+}
+
+static tango_string_t borrow_string(const char *text)
+{
+    return (tango_string_t){.text = text, .length = strlen(text)};
+}
+
+/* ---- commands ---- */
+
+/*
+ * Our commands are Tango::Command objects with our own virtual table: a copy of a real command's,
+ * in which one function, execute, is ours. There is one table for each command, so that the object
+ * itself tells, by its table, which command it is.
+ */
+typedef struct {
+    void *vtable[VTABLE_SLOTS];
+    const tango_command_t *command;
+} command_class_t;
+
+static command_class_t command_classes[MAX_COMMANDS];
+static size_t command_class_count;
+
+/* CORBA::Any *Command::execute(DeviceImpl *device, const CORBA::Any &argument) */
+static void *execute(void *self, void *device, const void *argument)
+{
+    (void)device;
+    void **vtable = *(void ***)self - VTABLE_HEAD;
+    const tango_command_t *command = NULL;
+    for (size_t i = 0; i < command_class_count; i++) {
+        if (command_classes[i].vtable == vtable)
+            command = command_classes[i].command;
+    }
+    if (!command)
+        return tango.insert_void(self);
+
+    bool value = false;
+    if (command->in_type == TANGO_DEV_BOOLEAN)
+        tango.extract_boolean(self, argument, &value); /* throws what Tango answers to its client */
+    char *answer = command->action(value);
+    if (command->out_type != TANGO_DEV_STRING)
+        return tango.insert_void(self);
+    void *any = tango.insert_string(self, answer ? answer : "");
+    free(answer);
+    return any;
+}
+
+static command_class_t *new_command_class(const tango_command_t *command)
+{
+    size_t slots = tango.command_vtable_size / sizeof(void *);
+    if (command_class_count == MAX_COMMANDS || slots > VTABLE_SLOTS)
+        return NULL;
+    command_class_t *class = &command_classes[command_class_count];
+    bool replaced = false;
+    memcpy(class->vtable, tango.command_vtable, slots * sizeof(void *));
+    for (size_t i = VTABLE_HEAD; i < slots; i++) {
+        if (class->vtable[i] == tango.command_execute) {
+            class->vtable[i] = (void *)execute;
+            replaced = true;
+        }
+    }
+    if (!replaced)
+        return NULL;
+    class->command = command;
+    command_class_count++;
+    return class;
+}
+
+typedef struct {
+    void *device;
+    const tango_command_t *command;
+    command_class_t *class;
+} addition_t;
+
+static void add_command(void *argument)
+{
+    addition_t *addition = argument;
+    const tango_command_t *command = addition->command;
+    tango_string_t name = borrow_string(command->name);
+    tango_string_t in_description = borrow_string(command->in_description);
+    tango_string_t out_description = borrow_string(command->out_description);
+
+    void *object = tango.operator_new(COMMAND_SIZE);
+    memset(object, 0, COMMAND_SIZE);
+    tango.command_new(object, &name, (int)command->in_type, (int)command->out_type, &in_description,
+                      &out_description, DISPLAY_OPERATOR);
+    *(void **)object = &addition->class->vtable[VTABLE_HEAD];
+    tango.add_command(addition->device, object, true);
+}
+
+static void find_device(void *device)
+{
+    void *util = tango.util_instance(false);
+    *(void **)device = util ? tango.get_dserver_device(util) : NULL;
+}
+
+size_t tango_add_commands(const elf_image_t *libtango, const tango_command_t *commands,
+                          size_t count, const char **missing)
+{
+    const char *symbol = find_functions(libtango, &tango);
+    if (missing)
+        *missing = symbol;
+    if (symbol)
+        return 0;
+
+    void *device = NULL;
+    if (!guard_call(find_device, &device) || !device)
+        return 0;
+
+    size_t added = 0;
+    for (size_t i = 0; i < count; i++) {
+        addition_t addition = {device, &commands[i], new_command_class(&commands[i])};
+        if (!addition.class)
+            log_line(LOG_ERROR, "command %s: the virtual table of Tango's commands isn't as known",
+                     commands[i].name);
+        else if (!guard_call(add_command, &addition))
+            log_line(LOG_ERROR, "command %s: Tango refused it", commands[i].name);
+        else
+            added++;
+    }
+    return added;
+}
