@@ -20,6 +20,8 @@ typedef struct {
     char *error;          /* one line: why there is no answer, or why it can't be read; or NULL */
     response_t *response; /* the answer, parsed; NULL if there is an error */
     double seconds;       /* how long the server took */
+    struct timespec time; /* when this server was asked, where that isn't the snapshot's time (an
+                             answer carried over from an earlier one); all 0 otherwise */
 } reply_t;
 
 typedef struct snapshot {

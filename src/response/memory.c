@@ -1,6 +1,5 @@
 #include "response/memory.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,15 +42,20 @@ char *memory_string(const char *text)
     return copy;
 }
 
-char *memory_format(const char *format, ...)
+char *memory_vformat(const char *format, va_list arguments)
 {
     char *text = NULL;
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vasprintf(&text, format, arguments);
-    va_end(arguments);
-    if (size < 0) {
+    if (vasprintf(&text, format, arguments) < 0) {
         out_of_memory();
     }
+    return text;
+}
+
+char *memory_format(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = memory_vformat(format, arguments);
+    va_end(arguments);
     return text;
 }

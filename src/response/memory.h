@@ -7,6 +7,7 @@
 #ifndef STEM_MEMORY_H
 #define STEM_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* count elements of that size, zeroed. Never NULL, also for a count of 0. */
@@ -21,5 +22,7 @@ char *memory_string(const char *text) __attribute__((malloc));
 /* What printf would print, as a new string. */
 char *memory_format(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+char *memory_vformat(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 
 #endif

@@ -128,3 +128,8 @@ bool printable_locale_is_utf8(void)
 {
     return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
+
+const char *printable_plus_minus(void)
+{
+    return printable_locale_is_utf8() ? "\u00b1" : "+/-";
+}

@@ -24,4 +24,7 @@ size_t printable_width(const char *text);
 /* Whether the locale that setlocale() chose writes UTF-8. */
 bool printable_locale_is_utf8(void);
 
+/* "±" where the locale can write it, "+/-" elsewhere. */
+const char *printable_plus_minus(void);
+
 #endif

@@ -453,6 +453,9 @@ static bool read_not_connected(parser_t *self, const json_t *client, response_t 
             !read_string(self, value, place, "tango_host", &entry->tango_host)) {
             return false;
         }
+        entry->device = entry->device ? entry->device : memory_string("");
+        entry->attribute = entry->attribute ? entry->attribute : memory_string("");
+        entry->event_type = entry->event_type ? entry->event_type : memory_string("");
     }
     if (response->not_connected_count > 1) {
         qsort(response->not_connected, response->not_connected_count,

@@ -57,7 +57,7 @@ typedef struct {
     char *endpoint; /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
 } response_channel_t;
 
-/* A subscription that Tango could not make yet and keeps trying. */
+/* A subscription that Tango could not make yet and keeps trying. "" where not given. */
 typedef struct {
     char *device;
     char *attribute;
@@ -74,8 +74,7 @@ typedef struct {
 
 typedef struct {
     char *attr_name;  /* up to 31 characters; "" for a discarded event; NULL where not given */
-    char *event_type; /* "ATT_VALUE", "ATT_CONF", "DEV_INTR", ...; NULL where not given; legacy only
-                       */
+    char *event_type; /* "ATT_VALUE", "ATT_CONF", ...; NULL where not given; legacy only */
     double micros_since_last_event;
     double sleep_micros;
     double process_micros;
