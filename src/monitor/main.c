@@ -1,0 +1,339 @@
+/*
+ * ska-tango-event-monitor: polls the event systems of Tango device servers.
+ *
+ * Signals are blocked in every thread, so that none lands in one of the ORB's, and are read from a
+ * descriptor (signalfd) by whatever the main thread is waiting in.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "monitor/options.h"
+#include "monitor/output.h"
+#include "monitor/poller.h"
+#include "monitor/recording.h"
+#include "monitor/summary.h"
+#include "response/memory.h"
+#include "response/printable.h"
+#include "tango/tango_client.h"
+#include "version.h"
+
+#define PROGRAM "ska-tango-event-monitor"
+
+#define EXIT_USAGE 2
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+typedef struct {
+    options_t options;
+    int stop_fd; /* readable once a signal says to stop */
+    poller_t *poller;
+    recording_t *recording; /* or NULL */
+    bool summaries;         /* print them */
+    bool summaries_failing; /* and that was said */
+    bool lost;              /* something that was asked for was lost: exit status 1 */
+    bool closed;            /* nobody takes what we have to say: stop */
+} monitor_t;
+
+/* One line on standard error. Texts come from the network: made fit for a terminal first. */
+static void say(const char *line)
+{
+    char *text = printable_copy(line, printable_locale_is_utf8());
+    char *whole = memory_format(PROGRAM ": %s\n", text);
+    fputs(whole, stderr);
+    free(whole);
+    free(text);
+}
+
+static void say_and_free(char *line)
+{
+    say(line);
+    free(line);
+}
+
+static void say_for_poller(void *context, poller_level_t level, const char *line)
+{
+    (void)context;
+    (void)level;
+    say(line);
+}
+
+/*
+ * If we were started with one of the standard descriptors closed, the next file opened would get
+ * its number, and what is printed would go there.
+ */
+static void fill_standard_descriptors(void)
+{
+    int fd = 0;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
+/* Call before anything starts a thread. */
+static int open_stop_fd(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool is_stopped(const monitor_t *self)
+{
+    struct pollfd fd = {.fd = self->stop_fd, .events = POLLIN};
+    return poll(&fd, 1, 0) > 0;
+}
+
+/* Takes a signal that waits; its number, or 0 if none does. */
+static int take_signal(monitor_t *self)
+{
+    struct signalfd_siginfo info;
+    if (read(self->stop_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+/* Ends the program the way the signal does by itself. */
+static void die_of(int number)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, number);
+    signal(number, SIG_DFL);
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    _exit(128 + number);
+}
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+/* Waits until a moment of the monotonic clock. Returns false as soon as a signal says to stop. */
+static bool wait_until(const monitor_t *self, int64_t moment_ns)
+{
+    for (;;) {
+        const int64_t left = moment_ns - monotonic_ns();
+        if (left <= 0)
+            return !is_stopped(self);
+        const struct timespec wait = {.tv_sec = (time_t)(left / NS_PER_SECOND),
+                                      .tv_nsec = (long)(left % NS_PER_SECOND)};
+        struct pollfd fd = {.fd = self->stop_fd, .events = POLLIN};
+        if (ppoll(&fd, 1, &wait, NULL) > 0)
+            return false;
+    }
+}
+
+/*
+ * The next moment of the schedule that is still to come: polls keep to multiples of the period
+ * after the first one, however long one took; those that were slept through are left out.
+ */
+static int64_t next_moment_ns(int64_t first_ns, int64_t period_ns)
+{
+    const int64_t passed = (monotonic_ns() - first_ns) / period_ns;
+    return first_ns + (passed + 1) * period_ns;
+}
+
+static void record(monitor_t *self, const snapshot_t *snapshot)
+{
+    char *error = NULL;
+    const recording_result_t result = recording_write(self->recording, snapshot, &error);
+    if (error)
+        say_and_free(error);
+    if (result != RECORDING_OK)
+        self->lost = true;
+    if (result == RECORDING_CLOSED)
+        self->closed = true;
+}
+
+static void print_summary(monitor_t *self, const snapshot_t *snapshot)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out) {
+        perror(PROGRAM);
+        abort();
+    }
+    const summary_options_t options = {.perf = self->options.perf};
+    summary_print(out, poller_previous(self->poller), snapshot, &options);
+    if (fclose(out) != 0) {
+        perror(PROGRAM);
+        abort();
+    }
+    switch (output_write(STDOUT_FILENO, text, size, self->stop_fd, NULL)) {
+    case OUTPUT_DONE:
+        self->summaries_failing = false;
+        break;
+    case OUTPUT_CLOSED: /* "| head" has seen enough: no error */
+        self->closed = true;
+        break;
+    case OUTPUT_GIVEN_UP:
+        break;
+    case OUTPUT_FAILED:
+        if (!self->summaries_failing)
+            say_and_free(
+                memory_format("standard output: can't print summaries: %s", strerror(errno)));
+        self->summaries_failing = true;
+        self->lost = true;
+        break;
+    }
+    free(text);
+}
+
+static bool has_answer(const snapshot_t *snapshot)
+{
+    for (size_t i = 0; i < snapshot->reply_count; i++)
+        if (snapshot->replies[i].data)
+            return true;
+    return false;
+}
+
+static void poll_once(monitor_t *self)
+{
+    snapshot_t *snapshot = poller_poll(self->poller, self->stop_fd);
+    /* Answers that came before a signal count: their samples exist nowhere else any more. */
+    if (!is_stopped(self) || has_answer(snapshot)) {
+        if (self->recording)
+            record(self, snapshot);
+        if (self->summaries)
+            print_summary(self, snapshot);
+    }
+    poller_remember(self->poller, &snapshot);
+}
+
+static void poll_on(monitor_t *self)
+{
+    const int64_t period_ns = (int64_t)(self->options.poll_period * (double)NS_PER_SECOND);
+    const int64_t first_ns = monotonic_ns();
+    int64_t left = self->options.count;
+    for (;;) {
+        poll_once(self);
+        if (self->closed || is_stopped(self))
+            return;
+        if (self->options.count > 0 && --left == 0)
+            return;
+        if (!wait_until(self, next_moment_ns(first_ns, period_ns)))
+            return;
+    }
+}
+
+/* Stops what was started. A second signal ends the program here. */
+static void stop_perf(monitor_t *self)
+{
+    int number = take_signal(self);
+    bool off = poller_stop_perf(self->poller, self->stop_fd);
+    if (number == 0 && is_stopped(self)) {
+        /* The first one, while we were ending by ourselves: what we are doing anyway. */
+        number = take_signal(self);
+        off = poller_stop_perf(self->poller, self->stop_fd);
+    }
+    if (!off && is_stopped(self)) {
+        say("ended at once: performance monitoring may still be on");
+        die_of(take_signal(self));
+    }
+    if (!off)
+        self->lost = true;
+}
+
+/* Connects, opens the recording, polls. Returns the exit status. */
+static int run(monitor_t *self)
+{
+    if (!poller_connect(self->poller, self->stop_fd))
+        return is_stopped(self) ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (self->options.output) {
+        char *error = NULL;
+        char *note = NULL;
+        self->recording =
+            recording_new(self->options.output, self->options.append, self->stop_fd, &error, &note);
+        if (note)
+            say_and_free(note);
+        if (!self->recording) {
+            say_and_free(error);
+            return EXIT_FAILURE;
+        }
+    }
+    self->summaries =
+        !self->options.quiet && !(self->recording && recording_is_standard_output(self->recording));
+    poller_start_perf(self->poller, self->stop_fd);
+    if (!is_stopped(self))
+        poll_on(self);
+    if (self->options.perf)
+        stop_perf(self);
+    recording_destroy(&self->recording);
+    return self->lost ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int monitor(const options_t *options)
+{
+    monitor_t self = {.options = *options, .stop_fd = open_stop_fd()};
+    if (self.stop_fd < 0) {
+        say_and_free(memory_format("can't wait for signals: %s", strerror(errno)));
+        return EXIT_FAILURE;
+    }
+    tango_error_t error = {0};
+    if (!tango_client_init((int)(options->timeout * 1000), &error)) {
+        say_and_free(memory_format("can't start the Tango client library: %s",
+                                   error.text ? error.text : "unknown error"));
+        tango_error_clear(&error);
+        return EXIT_FAILURE;
+    }
+    self.poller = poller_new(options->devices, options->device_count, options->timeout,
+                             options->perf, say_for_poller, NULL);
+    const int status = run(&self);
+    /* With a call under way, exit() would tear the Tango library down under it. */
+    if (!poller_destroy(&self.poller))
+        _exit(status);
+    close(self.stop_fd);
+    return status;
+}
+
+static int finish_printing(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    say_and_free(memory_format("standard output: %s", strerror(errno)));
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_descriptors();
+    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays: a decimal point is a point */
+    options_t options;
+    char *error = NULL;
+    switch (options_parse(&options, argc, argv, &error)) {
+    case OPTIONS_RUN:
+        return monitor(&options);
+    case OPTIONS_HELP:
+        options_help(stdout);
+        return finish_printing();
+    case OPTIONS_VERSION:
+        puts(PROGRAM " " STEM_VERSION);
+        return finish_printing();
+    case OPTIONS_WRONG:
+        break;
+    }
+    say_and_free(memory_format("%s (try " PROGRAM " --help)", error));
+    free(error);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,40 @@
+/*
+ * options: the command line of ska-tango-event-monitor.
+ */
+#ifndef STEM_OPTIONS_H
+#define STEM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct {
+    double poll_period;   /* seconds from one poll to the next */
+    double timeout;       /* seconds that a server has to answer */
+    int64_t count;        /* stop after so many polls; 0: never */
+    const char *output;   /* the recording's file; NULL: none; "-": standard output */
+    bool append;          /* go on at the end of the recording */
+    bool perf;            /* start performance monitoring, and show its samples */
+    bool quiet;           /* print no summaries */
+    char *const *devices; /* as the user wrote them; point into argv */
+    size_t device_count;  /* at least 1 after OPTIONS_RUN */
+} options_t;
+
+typedef enum {
+    OPTIONS_RUN,     /* do what the options say */
+    OPTIONS_HELP,    /* print options_help() and end */
+    OPTIONS_VERSION, /* print the version and end */
+    OPTIONS_WRONG    /* *error says what is wrong with the command line */
+} options_result_t;
+
+/*
+ * Reads a command line into *options; reorders argv so that the devices come last. After
+ * OPTIONS_WRONG *error is one line, which the caller frees; otherwise it is NULL.
+ */
+options_result_t options_parse(options_t *options, int argc, char **argv, char **error);
+
+/* Prints the help. */
+void options_help(FILE *out);
+
+#endif

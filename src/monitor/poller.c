@@ -1,0 +1,686 @@
+#include "monitor/poller.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "response/memory.h"
+#include "response/response.h"
+#include "tango/tango_client.h"
+
+/* Room for a CORBA call and for parsing an answer as deep as the JSON library takes; small, since
+ * there may be hundreds of servers. */
+#define WORKER_STACK_SIZE ((size_t)1 << 20)
+
+/* How much longer than the timeout a snapshot waits, so that a call that times out by itself at
+ * the very same moment can still say so. */
+#define SLACK_SECONDS 0.25
+
+#define LOAD_THE_AGENT                                                                             \
+    "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
+    "ska-tango-event-monitor(1))"
+
+typedef enum { TASK_NONE, TASK_CONNECT, TASK_POLL, TASK_START_PERF, TASK_STOP_PERF } task_t;
+
+/* What came of a task. All owned. */
+typedef struct {
+    tango_error_t error; /* kind is TANGO_ERROR_NONE where there is none */
+    char *data;          /* of TASK_POLL: the answer, with or without an error in reading it */
+    size_t data_size;
+    char *unreadable; /* why data can't be read, or NULL */
+    response_t *response;
+    double seconds;
+} result_t;
+
+typedef struct {
+    poller_t *poller;
+    pthread_t thread;
+    bool has_thread;
+    bool connected;
+
+    /* Guarded by the poller's lock. */
+    pthread_cond_t wake;
+    task_t task;   /* what it is doing; TASK_NONE: idle */
+    task_t next;   /* what to do after that; only TASK_STOP_PERF waits in line */
+    bool quit;     /* end as soon as idle */
+    bool awaited;  /* somebody waits for the result of the last task asked for */
+    bool answered; /* result is there */
+    result_t result;
+    bool perf_tried; /* performance monitoring may be on because of us */
+
+    /* The worker's while it is busy, the poller's while it is idle. */
+    char *given; /* the device as the user named it */
+    tango_admin_t admin;
+    tango_device_t *device;
+    tango_event_commands_t commands;
+    bool restarted; /* maybe: ask for its commands again before the next poll */
+} worker_t;
+
+struct poller {
+    pthread_mutex_t lock;
+    int done_fd; /* an eventfd: a worker has answered */
+    worker_t **workers;
+    size_t worker_count;
+    double timeout;
+    bool perf;
+    poller_say_t say;
+    void *say_context;
+    snapshot_t *previous;
+};
+
+static double monotonic_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void say(poller_t *self, poller_level_t level, char *line)
+{
+    self->say(self->say_context, level, line);
+    free(line);
+}
+
+static const char *error_text(const tango_error_t *error)
+{
+    return error->text ? error->text : "unknown error";
+}
+
+static void result_clear(result_t *result)
+{
+    tango_error_clear(&result->error);
+    free(result->data);
+    free(result->unreadable);
+    response_destroy(&result->response);
+    *result = (result_t){0};
+}
+
+static void own_error(tango_error_t *error, tango_error_kind_t kind, const char *text)
+{
+    tango_error_clear(error);
+    error->kind = kind;
+    error->text = memory_string(text);
+}
+
+/* ---- in the worker's thread ---- */
+
+static void do_connect(worker_t *self, tango_error_t *error)
+{
+    if (!tango_client_find_admin(self->given, &self->admin, error))
+        return;
+    self->device = tango_device_new(self->admin.name, error);
+    if (self->device)
+        tango_device_event_commands(self->device, &self->commands, error);
+}
+
+static void do_start_perf(worker_t *self, tango_error_t *error)
+{
+    if (self->commands.enable)
+        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", true, error);
+    else
+        tango_device_call(self->device, "StartEventSystemPerfMon", error);
+}
+
+static void do_stop_perf(worker_t *self, tango_error_t *error)
+{
+    if (self->commands.enable)
+        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", false, error);
+    else
+        tango_device_call(self->device, "StopEventSystemPerfMon", error);
+}
+
+/* Learns the commands of a server that may have been restarted. */
+static bool refresh_commands(worker_t *self, tango_error_t *error)
+{
+    tango_event_commands_t commands;
+    if (!tango_device_event_commands(self->device, &commands, error))
+        return false;
+    if (!commands.query_event_agent && !commands.query_event_system) {
+        own_error(error, TANGO_ERROR_NO_COMMAND,
+                  "it was restarted without the agent: QueryEventSystem is gone");
+        return false;
+    }
+    self->commands = commands;
+    self->restarted = false;
+    return true;
+}
+
+static void query(worker_t *self, result_t *result)
+{
+    const char *command = self->commands.query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
+    result->data =
+        tango_device_call_string(self->device, command, &result->data_size, &result->error);
+}
+
+static void do_poll(worker_t *self, result_t *result)
+{
+    const double start = monotonic_seconds();
+    if (!self->restarted || refresh_commands(self, &result->error)) {
+        query(self, result);
+        if (!result->data && result->error.kind == TANGO_ERROR_NO_COMMAND) {
+            tango_error_clear(&result->error);
+            if (refresh_commands(self, &result->error))
+                query(self, result);
+        }
+    }
+    result->seconds = monotonic_seconds() - start;
+    if (!result->data) {
+        self->restarted |= result->error.kind == TANGO_ERROR_NOT_RUNNING ||
+                           result->error.kind == TANGO_ERROR_NO_COMMAND;
+        return;
+    }
+    result->response = response_parse(result->data, result->data_size, &result->unreadable);
+}
+
+/* Whether an answer shows that performance monitoring is off, as it is after a restart. */
+static bool perf_is_off(const response_t *response)
+{
+    return response && ((response->has_server && !response->push_perf_on) ||
+                        (response->has_client && !response->receive_perf_on));
+}
+
+/* Hands a result to who waits for it; one that came too late is thrown away. Locked. */
+static void deliver(worker_t *self, result_t *result)
+{
+    if (self->awaited) {
+        self->awaited = false;
+        self->answered = true;
+        self->result = *result;
+        *result = (result_t){0};
+        const uint64_t one = 1;
+        /* An eventfd that is full is readable, which is all that is wanted. */
+        if (write(self->poller->done_fd, &one, sizeof one) < 0)
+            return;
+    }
+    result_clear(result);
+}
+
+/* Does self->task. Called and left locked. */
+static void run_task(worker_t *self)
+{
+    pthread_mutex_t *lock = &self->poller->lock;
+    const task_t task = self->task;
+    result_t result = {0};
+    pthread_mutex_unlock(lock);
+    switch (task) {
+    case TASK_NONE:
+        break;
+    case TASK_CONNECT:
+        do_connect(self, &result.error);
+        break;
+    case TASK_POLL:
+        do_poll(self, &result);
+        break;
+    case TASK_START_PERF:
+        do_start_perf(self, &result.error);
+        break;
+    case TASK_STOP_PERF:
+        do_stop_perf(self, &result.error);
+        break;
+    }
+    const bool start_again = task == TASK_POLL && perf_is_off(result.response);
+    pthread_mutex_lock(lock);
+    /* Not for a poll with a stop waiting behind it: that stop is what the poller waits for. */
+    if (self->next == TASK_NONE)
+        deliver(self, &result);
+    else
+        result_clear(&result);
+    if (start_again && self->perf_tried && self->next == TASK_NONE && !self->quit) {
+        tango_error_t error = {0};
+        pthread_mutex_unlock(lock);
+        do_start_perf(self, &error); /* a failure shows: the next answer lacks samples, too */
+        tango_error_clear(&error);
+        pthread_mutex_lock(lock);
+    }
+}
+
+static void *worker_main(void *argument)
+{
+    worker_t *self = argument;
+    pthread_mutex_t *lock = &self->poller->lock;
+    pthread_mutex_lock(lock);
+    for (;;) {
+        while (self->task == TASK_NONE && !self->quit)
+            pthread_cond_wait(&self->wake, lock);
+        if (self->task == TASK_NONE)
+            break;
+        run_task(self);
+        self->task = self->next;
+        self->next = TASK_NONE;
+    }
+    pthread_mutex_unlock(lock);
+    tango_device_destroy(&self->device);
+    return NULL;
+}
+
+/* ---- in the poller's thread ---- */
+
+static worker_t *worker_new(poller_t *poller, const char *given)
+{
+    worker_t *self = memory_new(1, sizeof *self);
+    self->poller = poller;
+    self->given = memory_string(given);
+    pthread_cond_init(&self->wake, NULL);
+    return self;
+}
+
+/* Its thread must have ended, or never have been started. */
+static void worker_free(worker_t *self)
+{
+    pthread_cond_destroy(&self->wake);
+    result_clear(&self->result);
+    tango_admin_clear(&self->admin);
+    free(self->given);
+    free(self);
+}
+
+/* Ends a worker that is idle, or has no thread yet. */
+static void worker_end(worker_t *self)
+{
+    pthread_mutex_lock(&self->poller->lock);
+    self->quit = true;
+    pthread_cond_signal(&self->wake);
+    pthread_mutex_unlock(&self->poller->lock);
+    if (self->has_thread)
+        pthread_join(self->thread, NULL);
+    worker_free(self);
+}
+
+/*
+ * Gives a worker something to do and waits for its result from now on. A stop lines up behind what
+ * the worker is at; for anything else it has to be idle: false if it isn't.
+ */
+static bool ask(worker_t *self, task_t task)
+{
+    pthread_mutex_lock(&self->poller->lock);
+    const bool idle = self->task == TASK_NONE;
+    const bool taken = idle || task == TASK_STOP_PERF;
+    if (taken) {
+        result_clear(&self->result);
+        self->answered = false;
+        self->awaited = true;
+        if (idle)
+            self->task = task;
+        else
+            self->next = task;
+        if (task == TASK_START_PERF)
+            self->perf_tried = true;
+        pthread_cond_signal(&self->wake);
+    }
+    pthread_mutex_unlock(&self->poller->lock);
+    return taken;
+}
+
+static bool any_awaited(poller_t *self)
+{
+    bool awaited = false;
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < self->worker_count && !awaited; i++)
+        awaited = self->workers[i]->awaited;
+    pthread_mutex_unlock(&self->lock);
+    return awaited;
+}
+
+/*
+ * Waits until nobody is awaited any more, for so many seconds at most; then gives those up who are.
+ * Returns false if stop_fd called it off.
+ */
+static bool await(poller_t *self, double seconds, int stop_fd)
+{
+    const double deadline = monotonic_seconds() + seconds;
+    bool stopped = false;
+    while (any_awaited(self)) {
+        const double left = deadline - monotonic_seconds();
+        if (left <= 0)
+            break;
+        struct pollfd fds[2] = {{.fd = self->done_fd, .events = POLLIN},
+                                {.fd = stop_fd, .events = POLLIN}};
+        const struct timespec wait = {.tv_sec = (time_t)left,
+                                      .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+        if (ppoll(fds, 2, &wait, NULL) < 0)
+            continue; /* EINTR: the deadline still holds */
+        if (fds[1].revents) {
+            stopped = true;
+            break;
+        }
+        uint64_t count = 0;
+        if (fds[0].revents && read(self->done_fd, &count, sizeof count) < 0)
+            continue; /* somebody read it before: nothing lost, the loop looks for itself */
+    }
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < self->worker_count; i++)
+        self->workers[i]->awaited = false;
+    pthread_mutex_unlock(&self->lock);
+    return !stopped;
+}
+
+/*
+ * The result of a worker that await() has waited for, now the caller's; false if there is none. It
+ * can't change after await(): only an awaited worker delivers.
+ */
+static bool take_result(worker_t *self, result_t *result)
+{
+    pthread_mutex_lock(&self->poller->lock);
+    const bool answered = self->answered;
+    *result = self->result;
+    self->result = (result_t){0};
+    self->answered = false;
+    pthread_mutex_unlock(&self->poller->lock);
+    return answered;
+}
+
+poller_t *poller_new(char *const *devices, size_t device_count, double timeout_seconds, bool perf,
+                     poller_say_t say_line, void *say_context)
+{
+    poller_t *self = memory_new(1, sizeof *self);
+    pthread_mutex_init(&self->lock, NULL);
+    self->timeout = timeout_seconds;
+    self->perf = perf;
+    self->say = say_line;
+    self->say_context = say_context;
+    self->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->done_fd < 0) {
+        perror("eventfd");
+        abort();
+    }
+    self->worker_count = device_count;
+    self->workers = memory_new(device_count, sizeof(worker_t *));
+    for (size_t i = 0; i < device_count; i++)
+        self->workers[i] = worker_new(self, devices[i]);
+    return self;
+}
+
+/* Starts the threads. Those that couldn't be started are taken out, and told of. */
+static bool start_threads(poller_t *self)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, WORKER_STACK_SIZE);
+    size_t kept = 0;
+    int failed = 0;
+    for (size_t i = 0; i < self->worker_count; i++) {
+        worker_t *worker = self->workers[i];
+        const int why = pthread_create(&worker->thread, &attributes, worker_main, worker);
+        if (why == 0) {
+            worker->has_thread = true;
+            self->workers[kept++] = worker;
+            continue;
+        }
+        say(self, POLLER_WARNING,
+            memory_format("%s: can't start a thread for it: %s: watch fewer servers at once, or "
+                          "raise the limit (ulimit -u)",
+                          worker->given, strerror(why)));
+        worker_free(worker);
+        failed = why;
+    }
+    self->worker_count = kept;
+    pthread_attr_destroy(&attributes);
+    return failed == 0;
+}
+
+static const char *what_to_do(tango_error_kind_t kind)
+{
+    switch (kind) {
+    case TANGO_ERROR_NO_DEVICE:
+        return ": check the name";
+    case TANGO_ERROR_NOT_RUNNING:
+        return ": " LOAD_THE_AGENT;
+    case TANGO_ERROR_DATABASE:
+        return ": check that it runs, and that TANGO_HOST=HOST:PORT or tango://HOST:PORT/ names it";
+    case TANGO_ERROR_TIMEOUT:
+        return ": see whether it hangs, or try a longer --timeout";
+    case TANGO_ERROR_NONE:
+    case TANGO_ERROR_NO_COMMAND:
+    case TANGO_ERROR_OTHER:
+        break;
+    }
+    return "";
+}
+
+/* The first worker of the same server as worker i; all up to i that are connected are looked at. */
+static size_t first_of_server(const poller_t *self, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (self->workers[k]->connected &&
+            strcmp(self->workers[k]->admin.identity, self->workers[i]->admin.identity) == 0)
+            return k;
+    return i;
+}
+
+static void say_shared_server(poller_t *self, size_t first)
+{
+    char *names = memory_string(self->workers[first]->given);
+    bool shared = false;
+    for (size_t i = first + 1; i < self->worker_count; i++) {
+        if (first_of_server(self, i) != first)
+            continue;
+        char *longer = memory_format("%s, %s", names, self->workers[i]->given);
+        free(names);
+        names = longer;
+        shared = true;
+    }
+    if (shared)
+        say(self, POLLER_NOTE,
+            memory_format("%s: the server of %s; it is asked once",
+                          self->workers[first]->admin.name, names));
+    free(names);
+}
+
+/* Keeps one worker a server. All must be connected. */
+static void merge_servers(poller_t *self)
+{
+    bool *keep = memory_new(self->worker_count, sizeof *keep);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        keep[i] = first_of_server(self, i) == i;
+        if (keep[i])
+            say_shared_server(self, i);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < self->worker_count; i++) {
+        if (keep[i])
+            self->workers[kept++] = self->workers[i];
+        else
+            worker_end(self->workers[i]);
+    }
+    self->worker_count = kept;
+    free(keep);
+}
+
+static bool check_commands(poller_t *self, const worker_t *worker)
+{
+    const tango_event_commands_t *commands = &worker->commands;
+    if (!commands->query_event_agent && !commands->query_event_system) {
+        say(self, POLLER_WARNING,
+            memory_format("%s: has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT,
+                          worker->admin.name));
+        return false;
+    }
+    if (self->perf && !commands->enable && !commands->start_and_stop) {
+        say(self, POLLER_WARNING,
+            memory_format("%s: has neither EnableEventSystemPerfMon nor StartEventSystemPerfMon: "
+                          "leave out --monitor-perf, or " LOAD_THE_AGENT,
+                          worker->admin.name));
+        return false;
+    }
+    return true;
+}
+
+bool poller_connect(poller_t *self, int stop_fd)
+{
+    /* The first connection to a server that takes connections but doesn't talk takes several
+     * timeouts by itself; who waits at a terminal wants to hear of it sooner. */
+    const double patience = 2 * self->timeout + 1;
+    bool good = start_threads(self);
+    for (size_t i = 0; i < self->worker_count; i++)
+        ask(self->workers[i], TASK_CONNECT);
+    if (!await(self, patience, stop_fd))
+        return false;
+    for (size_t i = 0; i < self->worker_count; i++) {
+        worker_t *worker = self->workers[i];
+        result_t result;
+        if (!take_result(worker, &result)) {
+            say(self, POLLER_WARNING,
+                memory_format("%s: no answer within %g s%s", worker->given, patience,
+                              what_to_do(TANGO_ERROR_TIMEOUT)));
+        } else if (result.error.kind != TANGO_ERROR_NONE) {
+            say(self, POLLER_WARNING,
+                memory_format("%s: %s%s", worker->given, error_text(&result.error),
+                              what_to_do(result.error.kind)));
+        } else {
+            worker->connected = true;
+        }
+        result_clear(&result);
+        good &= worker->connected;
+        if (worker->connected && first_of_server(self, i) == i)
+            good &= check_commands(self, worker);
+    }
+    if (good)
+        merge_servers(self);
+    return good;
+}
+
+void poller_start_perf(poller_t *self, int stop_fd)
+{
+    if (!self->perf)
+        return;
+    for (size_t i = 0; i < self->worker_count; i++)
+        ask(self->workers[i], TASK_START_PERF);
+    const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
+    for (size_t i = 0; i < self->worker_count && waited; i++) {
+        result_t result;
+        const bool answered = take_result(self->workers[i], &result);
+        if (!answered || result.error.kind != TANGO_ERROR_NONE)
+            say(self, POLLER_WARNING,
+                memory_format("%s: can't start performance monitoring yet: %s",
+                              self->workers[i]->admin.name,
+                              answered ? error_text(&result.error) : "no answer"));
+        result_clear(&result);
+    }
+}
+
+snapshot_t *poller_poll(poller_t *self, int stop_fd)
+{
+    snapshot_t *snapshot = snapshot_new(self->worker_count);
+    clock_gettime(CLOCK_REALTIME, &snapshot->time);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        reply_t *reply = &snapshot->replies[i];
+        reply->server = memory_string(self->workers[i]->admin.name);
+        if (!ask(self->workers[i], TASK_POLL))
+            reply->error =
+                memory_string("still hasn't answered an earlier request; not asked again");
+    }
+    const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        reply_t *reply = &snapshot->replies[i];
+        result_t result;
+        const bool answered = take_result(self->workers[i], &result);
+        if (reply->error) {
+            result_clear(&result);
+            continue;
+        }
+        if (answered) {
+            reply->data = result.data;
+            reply->data_size = result.data_size;
+            reply->response = result.response;
+            reply->seconds = result.seconds;
+            result.data = NULL;
+            result.response = NULL;
+            if (result.error.kind != TANGO_ERROR_NONE)
+                reply->error = memory_string(error_text(&result.error));
+            else if (!reply->response)
+                reply->error = memory_format("can't read its answer: %s",
+                                             result.unreadable ? result.unreadable : "no answer");
+        } else if (waited) {
+            reply->seconds = self->timeout;
+            reply->error = memory_format("no answer within %g s", self->timeout);
+        } else {
+            reply->error = memory_string("not waited for: the monitor was told to stop");
+        }
+        result_clear(&result);
+    }
+    return snapshot;
+}
+
+const snapshot_t *poller_previous(const poller_t *self)
+{
+    return self->previous;
+}
+
+void poller_remember(poller_t *self, snapshot_t **snapshot)
+{
+    snapshot_t *new = *snapshot;
+    *snapshot = NULL;
+    if (!self->previous) {
+        self->previous = snapshot_new(new->reply_count);
+        for (size_t i = 0; i < new->reply_count; i++)
+            self->previous->replies[i].server = memory_string(new->replies[i].server);
+    }
+    self->previous->time = new->time;
+    for (size_t i = 0; i < new->reply_count; i++) {
+        if (!new->replies[i].response)
+            continue;
+        const reply_t old = self->previous->replies[i];
+        self->previous->replies[i] = new->replies[i];
+        new->replies[i] = old;
+    }
+    snapshot_destroy(&new);
+}
+
+bool poller_stop_perf(poller_t *self, int stop_fd)
+{
+    bool *asked = memory_new(self->worker_count, sizeof *asked);
+    for (size_t i = 0; i < self->worker_count; i++)
+        asked[i] = self->workers[i]->perf_tried && ask(self->workers[i], TASK_STOP_PERF);
+    const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
+    bool off = true;
+    for (size_t i = 0; i < self->worker_count; i++) {
+        result_t result;
+        const bool answered = take_result(self->workers[i], &result);
+        const tango_error_kind_t kind = result.error.kind;
+        /* A server that is gone, or came back without the agent, monitors nothing any more. */
+        const bool is_off = !asked[i] || (answered && (kind == TANGO_ERROR_NONE ||
+                                                       kind == TANGO_ERROR_NOT_RUNNING ||
+                                                       kind == TANGO_ERROR_NO_COMMAND));
+        if (!is_off && waited)
+            say(self, POLLER_WARNING,
+                memory_format("%s: performance monitoring may still be on: %s: "
+                              "call its StopEventSystemPerfMon when it answers again",
+                              self->workers[i]->admin.name,
+                              answered ? error_text(&result.error) : "no answer"));
+        off &= is_off;
+        result_clear(&result);
+    }
+    free(asked);
+    return off;
+}
+
+bool poller_destroy(poller_t **pointer)
+{
+    poller_t *self = *pointer;
+    *pointer = NULL;
+    if (!self)
+        return true;
+    bool hanging = false;
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        self->workers[i]->quit = true;
+        hanging |= self->workers[i]->task != TASK_NONE;
+    }
+    pthread_mutex_unlock(&self->lock);
+    if (hanging)
+        return false;
+    for (size_t i = 0; i < self->worker_count; i++)
+        worker_end(self->workers[i]);
+    close(self->done_fd);
+    snapshot_destroy(&self->previous);
+    pthread_mutex_destroy(&self->lock);
+    free(self->workers);
+    free(self);
+    return true;
+}

@@ -1,0 +1,66 @@
+/*
+ * recording: snapshots as lines of JSON in a file.
+ *
+ *   {"time": "2026-03-01T12:00:00.000000+01:00",
+ *    "replies": {"dserver/Pub/1": {"data": <the answer as it came>},
+ *                "dserver/Sub/1": {"error": "no answer within 3 s"}}}
+ *
+ * One object per line. An answer is embedded as it came: numbers, escapes and order of keys are the
+ * server's, only the white space between them is taken out. An answer that is no JSON is recorded
+ * as
+ * {"error": why, "text": the answer, with U+FFFD for bytes that are not UTF-8}.
+ *
+ * The file is always a whole number of lines: a line is built in memory and written at once, and
+ * what a failed write left of it is cut off again.
+ */
+#ifndef STEM_RECORDING_H
+#define STEM_RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "monitor/snapshot.h"
+
+typedef struct recording recording_t;
+
+typedef enum {
+    RECORDING_OK,
+    RECORDING_LOST,  /* this snapshot couldn't be written; a later one may */
+    RECORDING_CLOSED /* the reader of a pipe has gone: nothing more can be written, ever */
+} recording_result_t;
+
+/*
+ * Opens path ("-", or any name of what standard output goes to: that) for recording. A new file is
+ * made, or an existing one emptied, or, with append, gone on with. If the last line of that is cut
+ * off (its writer was killed, or the machine stopped), the fragment is replaced by a line of its
+ * own,
+ * {"time": now, "replies": {}, "cut_off": "<the fragment as a string>"}: nothing is lost, and every
+ * line stays JSON. Two monitors can't record into one file at the same time.
+ * stop_fd: while it is readable, a pipe that takes no more bytes is given up; see output.h.
+ *
+ * Returns a new recording, or NULL, and then *error is one line that names the file; the caller
+ * frees it. *note (may be NULL) becomes a line worth telling the user, or NULL; the caller frees
+ * it.
+ */
+recording_t *recording_new(const char *path, bool append, int stop_fd, char **error, char **note);
+
+/* Closes the file, frees everything and sets *self to NULL; *self may be NULL. */
+void recording_destroy(recording_t **self);
+
+/*
+ * Adds a snapshot. Unless it returns RECORDING_OK, *error is one line that names the file and says
+ * what failed, owned by the caller; NULL if that is what failed the time before, too.
+ */
+recording_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error);
+
+/* Whether the recording goes to standard output, so that nothing else may. */
+bool recording_is_standard_output(const recording_t *self);
+
+/*
+ * The line for a snapshot, with its line feed and a NUL after it; its bytes without the NUL in
+ * *size. The caller frees it.
+ */
+char *recording_line(const snapshot_t *snapshot, size_t *size);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * The one C++ file of the project: exceptions, strings and ORB objects end here.
+ */
+#include "tango/tango_client.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+
+#include <tango.h>
+
+struct tango_device {
+    std::unique_ptr<Tango::DeviceProxy> proxy;
+};
+
+namespace
+{
+
+const char scheme[] = "tango://";
+const char no_database[] = "#dbase=no";
+
+/* How long a call waits, for error texts; set once by tango_client_init(). */
+int call_timeout_ms = 3000;
+
+char *copy_of(const std::string &text)
+{
+    char *copy = static_cast<char *>(std::malloc(text.size() + 1));
+    if (!copy)
+        throw std::bad_alloc();
+    std::memcpy(copy, text.c_str(), text.size() + 1);
+    return copy;
+}
+
+/* Descriptions of Tango have line feeds, and a server may put anything into its own. */
+std::string one_line(const char *text)
+{
+    std::string line;
+    for (const char *c = text ? text : ""; *c; c++) {
+        const unsigned char byte = static_cast<unsigned char>(*c);
+        if (byte > ' ' && byte != 0x7f)
+            line += *c;
+        else if (!line.empty() && line.back() != ' ')
+            line += ' ';
+    }
+    while (!line.empty() && line.back() == ' ')
+        line.pop_back();
+    return line;
+}
+
+void set_error(tango_error_t *error, tango_error_kind_t kind, const std::string &text)
+{
+    if (!error)
+        return;
+    error->kind = kind;
+    error->text = copy_of(text.empty() ? "unknown error" : text);
+}
+
+bool has_error(const Tango::DevFailed &failure, CORBA::ULong i, const char *reason)
+{
+    return std::strcmp(failure.errors[i].reason.in(), reason) == 0;
+}
+
+/* Which text tells a user most. */
+enum class telling {
+    own,     /* ours, below */
+    its_own, /* that of the error whose reason matched */
+};
+
+/*
+ * What a failure's reasons mean, most telling first: a database that is down also says that it
+ * couldn't connect. The reasons are cppTango's, as seen in 9.3.4, 10.0.2 and 10.3.3.
+ */
+const struct {
+    const char *reason;
+    tango_error_kind_t kind;
+    telling text;
+} meanings[] = {
+    {"API_TangoHostNotSet", TANGO_ERROR_DATABASE, telling::its_own},
+    {"API_CantConnectToDatabase", TANGO_ERROR_DATABASE, telling::its_own},
+    {"API_DatabaseAccess", TANGO_ERROR_DATABASE, telling::its_own},
+    {"API_DatabaseFileError", TANGO_ERROR_DATABASE, telling::its_own},
+    {"DB_SQLError", TANGO_ERROR_DATABASE, telling::its_own},
+    {"DB_DeviceNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"DB_AliasNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"API_AliasNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"API_DeviceNotDefined", TANGO_ERROR_NO_DEVICE, telling::own},
+    {"API_WrongDeviceNameSyntax", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"API_UnsupportedProtocol", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"API_UnsupportedDBaseModifier", TANGO_ERROR_NO_DEVICE, telling::its_own},
+    {"API_CommandNotFound", TANGO_ERROR_NO_COMMAND, telling::its_own},
+    {"API_DeviceTimedOut", TANGO_ERROR_TIMEOUT, telling::own},
+    {"API_CantConnectToDevice", TANGO_ERROR_NOT_RUNNING, telling::own},
+    {"API_DeviceNotExported", TANGO_ERROR_NOT_RUNNING, telling::own},
+    {"API_ServerNotRunning", TANGO_ERROR_NOT_RUNNING, telling::own},
+    {"API_CommunicationFailed", TANGO_ERROR_NOT_RUNNING, telling::own},
+};
+
+std::string own_text(tango_error_kind_t kind)
+{
+    char text[100];
+    switch (kind) {
+    case TANGO_ERROR_NO_DEVICE:
+        return "its server has no such device";
+    case TANGO_ERROR_NOT_RUNNING:
+        return "its server is not running or can't be reached";
+    case TANGO_ERROR_TIMEOUT:
+        std::snprintf(text, sizeof text, "no answer within %g s", call_timeout_ms / 1000.0);
+        return text;
+    default:
+        return "";
+    }
+}
+
+/* A timed out connection looks like one that failed, but for the ORB's own words. */
+bool timed_out(const Tango::DevFailed &failure)
+{
+    for (CORBA::ULong i = 0; i < failure.errors.length(); i++)
+        if (std::strstr(failure.errors[i].desc.in(), "TRANSIENT_CallTimedout"))
+            return true;
+    return false;
+}
+
+void describe(const Tango::DevFailed &failure, tango_error_t *error)
+{
+    for (const auto &meaning : meanings) {
+        for (CORBA::ULong i = 0; i < failure.errors.length(); i++) {
+            if (!has_error(failure, i, meaning.reason))
+                continue;
+            if (meaning.kind == TANGO_ERROR_NOT_RUNNING && timed_out(failure))
+                set_error(error, TANGO_ERROR_TIMEOUT, own_text(TANGO_ERROR_TIMEOUT));
+            else if (meaning.text == telling::own)
+                set_error(error, meaning.kind, own_text(meaning.kind));
+            else
+                set_error(error, meaning.kind, one_line(failure.errors[i].desc.in()));
+            return;
+        }
+    }
+    /* The first error is the cause; those after it say who had called whom. */
+    std::string text;
+    if (failure.errors.length() > 0) {
+        text = one_line(failure.errors[0].desc.in());
+        if (text.empty())
+            text = one_line(failure.errors[0].reason.in());
+    }
+    set_error(error, TANGO_ERROR_OTHER, text);
+}
+
+/*
+ * Runs work and lets nothing out. The inner try is for what describing a failure may throw itself:
+ * then the error is left without a text, which callers have to take anyway.
+ */
+template <typename Work> bool guarded(tango_error_t *error, Work work)
+{
+    if (error) {
+        error->kind = TANGO_ERROR_NONE;
+        error->text = nullptr;
+    }
+    try {
+        /* The Tango library wants to know the thread, also one that it hasn't started. */
+        omni_thread::ensure_self self;
+        try {
+            work();
+            return true;
+        } catch (const Tango::DevFailed &failure) {
+            describe(failure, error);
+        } catch (const CORBA::SystemException &failure) {
+            set_error(error, TANGO_ERROR_OTHER,
+                      std::string("CORBA ") + failure._name() + " " +
+                          (failure.NP_minorString() ? failure.NP_minorString() : ""));
+        } catch (const CORBA::Exception &failure) {
+            set_error(error, TANGO_ERROR_OTHER, std::string("CORBA ") + failure._name());
+        } catch (const std::exception &failure) {
+            set_error(error, TANGO_ERROR_OTHER, one_line(failure.what()));
+        } catch (...) {
+            set_error(error, TANGO_ERROR_OTHER, "an unknown exception of the Tango library");
+        }
+    } catch (...) {
+        if (error)
+            error->kind = TANGO_ERROR_OTHER;
+    }
+    return false;
+}
+
+std::string lower(std::string text)
+{
+    for (char &c : text)
+        if (c >= 'A' && c <= 'Z')
+            c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
+/* "tango://host:port/" of a name, or "" if it has none; also of "//host:port/...". */
+std::string authority_of(const std::string &name)
+{
+    size_t start = std::string::npos;
+    if (lower(name.substr(0, sizeof scheme - 1)) == scheme)
+        start = sizeof scheme - 1;
+    else if (name.compare(0, 2, "//") == 0)
+        start = 2;
+    if (start == std::string::npos)
+        return "";
+    const size_t end = name.find('/', start);
+    if (end == std::string::npos)
+        return "";
+    return scheme + name.substr(start, end + 1 - start);
+}
+
+/* "dserver/Pub/1" of "tango://host:port/dserver/Pub/1#dbase=no". */
+std::string path_of(const std::string &name)
+{
+    std::string path = name;
+    if (lower(path.substr(0, sizeof scheme - 1)) == scheme) {
+        const size_t end = path.find('/', sizeof scheme - 1);
+        path = end == std::string::npos ? "" : path.substr(end + 1);
+    }
+    return path.substr(0, path.find('#'));
+}
+
+/* A host's first address as a number, so that "localhost" and "127.0.0.1" are one host. */
+std::string numeric_host(const std::string &host)
+{
+    addrinfo hints = {};
+    hints.ai_family = AF_INET; /* as cppTango itself prefers */
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo *found = nullptr;
+    if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || !found)
+        return lower(host);
+    char text[NI_MAXHOST];
+    const int failed = getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, nullptr, 0,
+                                   NI_NUMERICHOST);
+    freeaddrinfo(found);
+    return failed ? lower(host) : text;
+}
+
+} // namespace
+
+extern "C" {
+
+bool tango_client_init(int timeout_ms, tango_error_t *error)
+{
+    return guarded(error, [&] {
+        Tango::ApiUtil *api = Tango::ApiUtil::instance();
+        const CORBA::ORB_var orb = api->get_orb();
+        if (CORBA::is_nil(orb))
+            api->create_orb();
+        /* For what has no timeout of its own: looking for the interface of a device. */
+        omniORB::setClientCallTimeout(static_cast<CORBA::ULong>(timeout_ms));
+        call_timeout_ms = timeout_ms;
+    });
+}
+
+bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error)
+{
+    *admin = {nullptr, nullptr};
+    const bool found = guarded(error, [&] {
+        std::string device = name;
+        Tango::DeviceProxy proxy(device);
+        const bool database = proxy.is_dbase_used();
+        const std::string host = database ? proxy.get_db_host() : proxy.get_dev_host();
+        const std::string port = database ? proxy.get_db_port() : proxy.get_dev_port();
+        /* Without a database adm_name() gives the host's full name, which may be another address
+         * than the one that the server listens on: keep what the user wrote. */
+        const std::string path = path_of(proxy.adm_name());
+        admin->name = copy_of(authority_of(name) + path + (database ? "" : no_database));
+        admin->identity = copy_of(std::string(database ? "database " : "host ") +
+                                  numeric_host(host) + ":" + port + "/" + lower(path));
+    });
+    if (!found)
+        tango_admin_clear(admin);
+    return found;
+}
+
+void tango_admin_clear(tango_admin_t *admin)
+{
+    std::free(admin->name);
+    std::free(admin->identity);
+    *admin = {nullptr, nullptr};
+}
+
+void tango_error_clear(tango_error_t *error)
+{
+    std::free(error->text);
+    *error = {TANGO_ERROR_NONE, nullptr};
+}
+
+tango_device_t *tango_device_new(const char *name, tango_error_t *error)
+{
+    std::unique_ptr<tango_device> self;
+    const bool made = guarded(error, [&] {
+        std::string device = name;
+        self.reset(new tango_device);
+        self->proxy.reset(new Tango::DeviceProxy(device));
+        self->proxy->set_timeout_millis(call_timeout_ms);
+    });
+    return made ? self.release() : nullptr;
+}
+
+void tango_device_destroy(tango_device_t **self)
+{
+    guarded(nullptr, [&] { delete *self; });
+    *self = nullptr;
+}
+
+bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *commands,
+                                 tango_error_t *error)
+{
+    *commands = {};
+    return guarded(error, [&] {
+        const std::unique_ptr<Tango::CommandInfoList> list(self->proxy->command_list_query());
+        bool start = false;
+        bool stop = false;
+        for (const auto &command : *list) {
+            const std::string name = lower(command.cmd_name);
+            const bool takes_nothing = command.in_type == Tango::DEV_VOID;
+            const bool gives_text = command.out_type == Tango::DEV_STRING;
+            if (name == "queryeventagent")
+                commands->query_event_agent = takes_nothing && gives_text;
+            else if (name == "queryeventsystem")
+                commands->query_event_system = takes_nothing && gives_text;
+            else if (name == "starteventsystemperfmon")
+                start = takes_nothing;
+            else if (name == "stopeventsystemperfmon")
+                stop = takes_nothing;
+            else if (name == "enableeventsystemperfmon")
+                commands->enable = command.in_type == Tango::DEV_BOOLEAN;
+        }
+        commands->start_and_stop = start && stop;
+    });
+}
+
+char *tango_device_call_string(tango_device_t *self, const char *command, size_t *size,
+                               tango_error_t *error)
+{
+    char *text = nullptr;
+    *size = 0;
+    guarded(error, [&] {
+        Tango::DeviceData result = self->proxy->command_inout(command);
+        const char *value = nullptr;
+        result >> value;
+        const size_t length = value ? std::strlen(value) : 0;
+        text = static_cast<char *>(std::malloc(length + 1));
+        if (!text)
+            throw std::bad_alloc();
+        if (length > 0)
+            std::memcpy(text, value, length);
+        text[length] = '\0';
+        *size = length;
+    });
+    return text;
+}
+
+bool tango_device_call(tango_device_t *self, const char *command, tango_error_t *error)
+{
+    return guarded(error, [&] { self->proxy->command_inout(command); });
+}
+
+bool tango_device_call_boolean(tango_device_t *self, const char *command, bool argument,
+                               tango_error_t *error)
+{
+    return guarded(error, [&] {
+        Tango::DeviceData in;
+        in << argument;
+        self->proxy->command_inout(command, in);
+    });
+}
+
+} /* extern "C" */

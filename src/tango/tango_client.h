@@ -1,0 +1,107 @@
+/*
+ * tango_client: a small C interface to the Tango client library.
+ *
+ * Every function may be called from any thread, and blocks for as long as the network does; a
+ * device handle is used by one thread at a time. No exception leaves this room: a failure is a
+ * false or a NULL, and a tango_error_t.
+ *
+ * Call tango_client_init() first, with the signals that the program waits for already blocked: the
+ * ORB starts threads, which inherit the mask.
+ */
+#ifndef STEM_TANGO_CLIENT_H
+#define STEM_TANGO_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+    TANGO_ERROR_NONE,
+    TANGO_ERROR_NO_DEVICE,   /* no such name, or no name of a device at all */
+    TANGO_ERROR_NOT_RUNNING, /* the server is not running, or can't be reached, or went away */
+    TANGO_ERROR_DATABASE,    /* the Tango database can't be reached, or TANGO_HOST is not set */
+    TANGO_ERROR_TIMEOUT,     /* no answer in time */
+    TANGO_ERROR_NO_COMMAND,  /* the device has no such command */
+    TANGO_ERROR_OTHER
+} tango_error_kind_t;
+
+typedef struct {
+    tango_error_kind_t kind;
+    char *text; /* one line without the device's name; may hold invalid UTF-8. Owned; or NULL */
+} tango_error_t;
+
+/* The admin device of a server. */
+typedef struct {
+    char *name;     /* as a user may name it: "dserver/Pub/1", or "tango://host:port/dserver/Pub/1",
+                       or "tango://host:port/dserver/Pub/1#dbase=no" */
+    char *identity; /* equal for two names of one server */
+} tango_admin_t;
+
+/* Which commands about the event system an admin device has. */
+typedef struct {
+    bool query_event_agent;  /* QueryEventAgent: our agent's own, full answer */
+    bool query_event_system; /* QueryEventSystem */
+    bool start_and_stop;     /* StartEventSystemPerfMon and StopEventSystemPerfMon */
+    bool enable;             /* EnableEventSystemPerfMon(DevBoolean) */
+} tango_event_commands_t;
+
+/* A connection to one device. */
+typedef struct tango_device tango_device_t;
+
+/*
+ * Starts the Tango client library. timeout_ms is how long a call waits for an answer, and one try
+ * to connect for a server that takes the connection but doesn't talk; connecting takes up to three
+ * tries. Call it once.
+ */
+bool tango_client_init(int timeout_ms, tango_error_t *error);
+
+/*
+ * Finds the admin device of the server that a device lives in. name is what a user wrote: a device,
+ * an admin device or an alias, in the database of TANGO_HOST or with a "tango://host:port/" before
+ * it; or "tango://host:port/a/b/c#dbase=no". The server has to be running. On success *admin is
+ * filled in; free it with tango_admin_clear().
+ */
+bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error);
+
+/* Frees what admin owns and empties it. */
+void tango_admin_clear(tango_admin_t *admin);
+
+/* Frees what error owns and empties it. */
+void tango_error_clear(tango_error_t *error);
+
+/*
+ * Connects to a device. Returns a new handle, or NULL. Later the library connects again by itself
+ * when the server was restarted.
+ */
+tango_device_t *tango_device_new(const char *name, tango_error_t *error);
+
+/* Closes the connection and sets *self to NULL; *self may be NULL. */
+void tango_device_destroy(tango_device_t **self);
+
+/* Asks the device which event system commands it has. A command with other types is none. */
+bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *commands,
+                                 tango_error_t *error);
+
+/*
+ * Calls a command without argument that returns a DevString. Returns the text, NUL-terminated,
+ * which may hold invalid UTF-8, and its bytes without the NUL in *size; the caller frees it. NULL
+ * on failure.
+ */
+char *tango_device_call_string(tango_device_t *self, const char *command, size_t *size,
+                               tango_error_t *error);
+
+/* Calls a command without argument and result. */
+bool tango_device_call(tango_device_t *self, const char *command, tango_error_t *error);
+
+/* Calls a command with a DevBoolean and without result. */
+bool tango_device_call_boolean(tango_device_t *self, const char *command, bool argument,
+                               tango_error_t *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
