@@ -1,0 +1,35 @@
+"""Fixtures for tests against a real Tango. What they give is described in tango_servers.py."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import tango_servers  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def agent_lib():
+    """The agent's path."""
+    return tango_servers.need(tango_servers.AGENT_LIB)
+
+
+@pytest.fixture(scope="session")
+def monitor_bin():
+    """The monitor's path."""
+    return tango_servers.need(tango_servers.MONITOR)
+
+
+@pytest.fixture(scope="session")
+def launcher_bin():
+    """The launcher's path."""
+    return tango_servers.need(tango_servers.LAUNCHER)
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """A ServerPool for one test; every server ends with the test."""
+    with tango_servers.ServerPool(tmp_path) as pool:
+        yield pool

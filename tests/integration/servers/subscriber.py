@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""A test server that subscribes to what it is told, and counts what reaches its callbacks."""
+
+import json
+import threading
+import time
+
+import tango
+from tango.server import Device, attribute, command, run
+
+EVENT_TYPES = {
+    "change": tango.EventType.CHANGE_EVENT,
+    "periodic": tango.EventType.PERIODIC_EVENT,
+    "archive": tango.EventType.ARCHIVE_EVENT,
+    "user_event": tango.EventType.USER_EVENT,
+    "attr_conf": tango.EventType.ATTR_CONF_EVENT,
+    "data_ready": tango.EventType.DATA_READY_EVENT,
+}
+
+
+class Subscription:
+    """One subscription and what its callback saw. Kept by whoever made it until unsubscribed."""
+
+    def __init__(self, name, event_type):
+        kind, _, option = event_type.partition(":")
+        if option not in ("", "stateless"):
+            raise ValueError(f"{event_type}: the option after ':' can only be 'stateless'")
+        # tango://host:port/a/b/c/attr#dbase=no: the attribute stands before the '#'.
+        path, hash_sign, tail = name.partition("#")
+        device, _, attr = path.rpartition("/")
+        self.received = 0
+        self.errors = 0
+        self.last_value = None
+        self.last_error = ""
+        self.delay_s = 0.0
+        self._proxy = tango.DeviceProxy(device + hash_sign + tail)
+        self._id = self._proxy.subscribe_event(
+            attr, EVENT_TYPES[kind], self._on_event, [], option == "stateless"
+        )
+
+    def _on_event(self, event):
+        if event.err:
+            self.errors += 1
+            self.last_error = event.errors[0].desc if event.errors else "unknown"
+        else:
+            self.received += 1
+            value = getattr(event, "attr_value", None)
+            self.last_value = None if value is None else value.value
+        if self.delay_s > 0:
+            time.sleep(self.delay_s)
+
+    def unsubscribe(self):
+        self._proxy.unsubscribe_event(self._id)
+
+
+class Subscriber(Device):
+    def init_device(self):
+        super().init_device()
+        self._subscriptions = {}
+        self._gone_received = 0
+        self._gone_errors = 0
+        self._delay_s = 0.0
+        self._lock = threading.Lock()
+        self.set_state(tango.DevState.ON)
+
+    def _all(self):
+        with self._lock:
+            return dict(self._subscriptions)
+
+    @attribute(dtype="DevLong64")
+    def received(self):
+        """Callbacks with a value, over all subscriptions made since the server started."""
+        return self._gone_received + sum(s.received for s in self._all().values())
+
+    @attribute(dtype="DevLong64")
+    def errors(self):
+        """Callbacks with an error, over all subscriptions made since the server started."""
+        return self._gone_errors + sum(s.errors for s in self._all().values())
+
+    @attribute(dtype=str)
+    def details(self):
+        """JSON: {"attribute event type": {"received", "errors", "last_value", "last_error"}}."""
+        return json.dumps(
+            {
+                key: {
+                    "received": s.received,
+                    "errors": s.errors,
+                    "last_value": s.last_value,
+                    "last_error": s.last_error,
+                }
+                for key, s in self._all().items()
+            },
+            default=str,
+        )
+
+    @command(
+        dtype_in="DevVarStringArray",
+        doc_in="pairs: full attribute name, event type (change, periodic, archive, user_event,"
+        " attr_conf, data_ready; ':stateless' may follow)",
+    )
+    def Subscribe(self, names_and_types):
+        for name, event_type in zip(names_and_types[0::2], names_and_types[1::2]):
+            key = f"{name} {event_type}"
+            if key in self._all():
+                raise RuntimeError(f"already subscribed: {key}")
+            subscription = Subscription(name, event_type)
+            subscription.delay_s = self._delay_s
+            with self._lock:
+                self._subscriptions[key] = subscription
+
+    @command(
+        dtype_in="DevVarStringArray",
+        doc_in="pairs as for Subscribe, or nothing: unsubscribe from all",
+    )
+    def Unsubscribe(self, names_and_types):
+        pairs = zip(names_and_types[0::2], names_and_types[1::2])
+        keys = [f"{name} {event_type}" for name, event_type in pairs] or list(self._all())
+        for key in keys:
+            with self._lock:
+                subscription = self._subscriptions.pop(key)
+            subscription.unsubscribe()
+            self._gone_received += subscription.received
+            self._gone_errors += subscription.errors
+
+    @command(dtype_in=float, doc_in="seconds that every callback sleeps: a slow consumer")
+    def SetCallbackDelay(self, seconds):
+        self._delay_s = seconds
+        for subscription in self._all().values():
+            subscription.delay_s = seconds
+
+
+if __name__ == "__main__":
+    run((Subscriber,))

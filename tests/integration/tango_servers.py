@@ -1,0 +1,314 @@
+"""Real Tango device servers for tests: started, waited for, restarted, and surely ended.
+
+A test asks for the fixture ``servers`` (conftest.py) and gets a :class:`ServerPool`:
+
+    def test_something(servers):
+        pub = servers.publisher(agent=True)           # test/pub/1
+        sub = servers.subscriber(agent=True)          # test/sub/1
+        sub.proxy().Subscribe([pub.attribute("attr"), "change"])
+        wait_for(lambda: sub.proxy().received > 3, what="events")
+        answer = json.loads(pub.admin_proxy().QueryEventAgent())
+
+Everything listens on 127.0.0.1 only. Without ``database=`` a server runs without one.
+"""
+
+import ctypes
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import tango
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("BUILD_DIR", ROOT / "build")).resolve()
+SERVERS = Path(__file__).resolve().parent / "servers"
+
+AGENT_LIB = BUILD / "lib" / "libska-tango-event-agent.so"
+MONITOR = BUILD / "bin" / "ska-tango-event-monitor"
+LAUNCHER = BUILD / "bin" / "ska-tango-event-agent"
+CPP_PUBLISHER = BUILD / "tests" / "cpp_publisher"
+
+# The Python whose PyTango is tested; a python3 that is earlier on PATH may have none.
+PYTHON = os.environ.get("TEST_PYTHON", "/usr/bin/python3")
+TANGO_TEST = "/usr/lib/tango/TangoTest"
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+# Proxies wait long, so that a busy machine fails no test; it isn't what any test measures.
+PROXY_TIMEOUT_MS = 60_000
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def wait_for(predicate, timeout=20.0, what="a condition", period=0.02):
+    """Call ``predicate`` until its answer is true; return that answer, or fail the test."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = predicate()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what}; last: {answer!r}")
+        time.sleep(period)
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody listens on.
+
+    Taken from below the range that the kernel gives to outgoing connections, so that nobody
+    is handed it by chance before the server that it is meant for binds it.
+    """
+    for _ in range(200):
+        port = random.randint(15000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no free TCP port on 127.0.0.1 between 15000 and 32000")
+
+
+def clean_environment(**extra):
+    """This environment without what would decide where a server goes or what it loads."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("LD_PRELOAD", "TANGO_HOST") and not name.startswith("SKA_TANGO_EVENT_")
+    }
+    env.update({name: str(value) for name, value in extra.items()})
+    return env
+
+
+def die_with_parent():
+    """For Popen(preexec_fn=...): the child ends when pytest is killed without a teardown."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Server:
+    """One device server process. Its devices are known by the names given in ``devices``."""
+
+    def __init__(self, argv, instance, devices, log, database=None, agent=False, env=None):
+        """``argv``: the program, without its instance. ``devices``: {class: [device, ...]}.
+
+        ``agent``: preload the agent. ``env``: further environment variables.
+        ``database``: a LocalTango whose database knows the server, or None for ``-nodb``.
+        """
+        self.argv = [str(part) for part in argv]
+        self.instance = instance
+        self.devices = devices
+        self.log = Path(log)
+        self.database = database
+        self.agent = agent
+        self.env = dict(env or {})
+        self.port = free_port()
+        self.process = None
+
+    @property
+    def server_name(self):
+        return f"{Path(self.argv[-1]).stem}/{self.instance}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def host(self):
+        """``host:port`` as it stands in the names of the devices."""
+        return self.database.tango_host if self.database else f"127.0.0.1:{self.port}"
+
+    @property
+    def first_device(self):
+        return next(iter(self.devices.values()))[0]
+
+    def full_name(self, path):
+        return f"tango://{self.host}/{path}" + ("" if self.database else "#dbase=no")
+
+    def name(self, device=None):
+        """The full name of a device, by default of the first one."""
+        return self.full_name(device or self.first_device)
+
+    def attribute(self, attr, device=None):
+        """The full name of an attribute: what Subscribe of the test subscriber takes."""
+        return self.full_name(f"{device or self.first_device}/{attr}")
+
+    @property
+    def admin(self):
+        """The full name of the admin device."""
+        return self.full_name(f"dserver/{self.server_name}")
+
+    def proxy(self, device=None):
+        return self._proxy(self.name(device))
+
+    def admin_proxy(self):
+        return self._proxy(self.admin)
+
+    @staticmethod
+    def _proxy(name):
+        proxy = tango.DeviceProxy(name)
+        proxy.set_timeout_millis(PROXY_TIMEOUT_MS)
+        return proxy
+
+    def output(self):
+        """What the process wrote so far, of all its starts, standard error included."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def start(self):
+        """Start it and return when all its devices answer."""
+        assert not self.running, f"{self.server_name} runs already"
+        argv = self.argv + [self.instance]
+        env = clean_environment(PYTHONUNBUFFERED="1")
+        if self.database:
+            env["TANGO_HOST"] = self.database.tango_host
+        else:
+            names = [f"{cls}::{dev}" for cls, devs in self.devices.items() for dev in devs]
+            argv += ["-nodb", "-dlist", ",".join(names)]
+        argv += ["-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"]
+        if self.agent:
+            env["LD_PRELOAD"] = str(AGENT_LIB)
+        env.update({name: str(value) for name, value in self.env.items()})
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                argv,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.log.parent,
+                preexec_fn=die_with_parent,
+            )
+        try:
+            wait_for(self._answers, START_TIMEOUT_S, f"{self.server_name} to answer", 0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from None
+        return self
+
+    def _answers(self):
+        if not self.running:
+            raise AssertionError(
+                f"{self.server_name} ended with {self.process.returncode} while it started"
+            )
+        # A proxy that failed to connect doesn't try again for a second: knock on the port first.
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as knock:
+            if knock.connect_ex(("127.0.0.1", self.port)) != 0:
+                return False
+        try:
+            for name in [self.admin] + [self.name(d) for ds in self.devices.values() for d in ds]:
+                tango.DeviceProxy(name).ping()
+        except tango.DevFailed:
+            return False
+        return True
+
+    def stop(self):
+        """SIGTERM, and SIGKILL when that doesn't help; returns the exit status."""
+        if self.running:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait() if self.process else None
+
+    def kill(self):
+        """SIGKILL: no subscriber is told, no socket is closed in order."""
+        if self.running:
+            self.process.kill()
+        return self.process.wait() if self.process else None
+
+    def restart(self):
+        """Stop, and start again under the same name on the same port."""
+        self.stop()
+        return self.start()
+
+
+class ServerPool:
+    """Starts servers and ends them all, whatever happened in between."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.servers = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers:
+            if server.running:
+                server.process.terminate()
+        for server in self.servers:
+            server.stop()
+
+    def add(self, argv, instance, devices, **options):
+        """Start any server; returns its :class:`Server` once it answers."""
+        log = self.folder / f"server-{len(self.servers) + 1}.log"
+        server = Server(argv, instance, devices, log, **options)
+        self.servers.append(server)
+        if server.database:
+            server.database.register(server.server_name, devices)
+        return server.start()
+
+    def python(self, script, devices, instance="test", **options):
+        return self.add([PYTHON, SERVERS / script], instance, devices, **options)
+
+    def publisher(self, device="test/pub/1", instance="test", **options):
+        return self.python("publisher.py", {"Publisher": [device]}, instance, **options)
+
+    def subscriber(self, device="test/sub/1", instance="test", **options):
+        return self.python("subscriber.py", {"Subscriber": [device]}, instance, **options)
+
+    def both(self, pub="test/pub/1", sub="test/sub/1", instance="test", **options):
+        """Publisher and subscriber in one process."""
+        devices = {"Publisher": [pub], "Subscriber": [sub]}
+        return self.python("both.py", devices, instance, **options)
+
+    def cpp_publisher(self, device="test/cpp/1", instance="test", **options):
+        return self.add([CPP_PUBLISHER], instance, {"CppPublisher": [device]}, **options)
+
+    def tango_test(self, device="test/tangotest/1", instance="test", **options):
+        return self.add([TANGO_TEST], instance, {"TangoTest": [device]}, **options)
+
+
+def need(path):
+    """``path``, or a test failure that says what to do."""
+    assert path.exists(), f"{path} is missing: run 'make build', or set BUILD_DIR"
+    return path
+
+
+def run_monitor(*args, timeout=60, **env):
+    """The monitor, run to its end; returns the CompletedProcess with text output."""
+    return subprocess.run(
+        [str(need(MONITOR)), *map(str, args)],
+        env=clean_environment(**env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def start_monitor(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **env):
+    """The monitor, started; whoever calls ends it. Returns the Popen, with text pipes."""
+    return subprocess.Popen(
+        [str(need(MONITOR)), *map(str, args)],
+        env=clean_environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        preexec_fn=die_with_parent,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit("this is a module for the tests: run 'make test-integration'")
