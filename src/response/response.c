@@ -539,9 +539,9 @@ static bool read_version(parser_t *self, const json_t *answer)
     if (!version) {
         self->legacy = true;
         if (!json_object_get(answer, "server") && !json_object_get(answer, "client")) {
-            return fail(self, place_section(""), "",
-                        "not an answer of QueryEventSystem: none of \"version\", \"server\" and "
-                        "\"client\" is there");
+            self->error = memory_string("not an answer of QueryEventSystem: none of \"version\", "
+                                        "\"server\" and \"client\" is there");
+            return false;
         }
         return true;
     }

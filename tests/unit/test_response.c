@@ -1,0 +1,666 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "answers.h"
+#include "response/response.h"
+
+static void assert_nan(double value)
+{
+    assert_true(isnan(value));
+}
+
+static void assert_micros(double value, double expected)
+{
+    assert_float_equal(value, expected, 0);
+}
+
+/* ---- what real servers answered -------------------------------------------------------------- */
+
+static void test_idle(void **state)
+{
+    (void)state;
+    static const char *const sides[] = {"publisher", "subscriber"};
+    for (size_t i = 0; i < 2; i++) {
+        response_t *response = answers_response("native-10.3.3-idle.json", sides[i]);
+        assert_int_equal(response->dialect, RESPONSE_VERSION_1);
+        assert_true(response->has_server);
+        assert_false(response->has_client);
+        assert_int_equal(response->publisher_count, 0);
+        assert_false(response->push_perf_on);
+        assert_false(response->receive_perf_on);
+        assert_null(response->agent_version);
+        assert_null(response->tango_version);
+        assert_null(response->agent_attached);
+        assert_int_equal(response->agent_pid, RESPONSE_UNKNOWN);
+        assert_true(response_pushed_count_is_next(response));
+        response_destroy(&response);
+        assert_null(response);
+    }
+}
+
+static void test_steady_publisher(void **state)
+{
+    (void)state;
+    response_t *response = answers_response("native-10.3.3-steady.json", "publisher");
+    assert_int_equal(response->publisher_count, 2);
+    assert_string_equal(response->publishers[0].name,
+                        "tango://vm:11000/foo/bar/pub/attr#dbase=no.change");
+    assert_int_equal(response->publishers[0].event_count, 13);
+    assert_int_equal(response->publishers[0].byte_count, RESPONSE_UNKNOWN);
+    assert_null(response->publishers[0].last_event);
+    assert_string_equal(response->publishers[1].name,
+                        "tango://vm:11000/foo/bar/pub/burst#dbase=no.change");
+    assert_int_equal(response->publishers[1].event_count, 1);
+    assert_true(response->push_perf_on);
+    assert_int_equal(response->push_sample_count, 12);
+    assert_nan(response->push_samples[0].micros_since_last_event);
+    assert_micros(response->push_samples[0].push_event_micros, 149);
+    assert_micros(response->push_samples[11].micros_since_last_event, 199796);
+    assert_micros(response->push_samples[11].push_event_micros, 60);
+    assert_false(response->has_client);
+    response_destroy(&response);
+}
+
+static void test_steady_subscriber(void **state)
+{
+    (void)state;
+    response_t *response = answers_response("native-10.3.3-steady.json", "subscriber");
+    assert_true(response->has_server);
+    assert_int_equal(response->publisher_count, 0);
+    assert_true(response->push_perf_on);
+    assert_int_equal(response->push_sample_count, 0);
+    assert_true(response->has_client);
+    assert_int_equal(response->subscription_count, 2);
+
+    const response_subscription_t *attr = &response->subscriptions[0];
+    assert_string_equal(attr->topic, "tango://vm:11000/foo/bar/pub/attr#dbase=no.idl5_change");
+    assert_string_equal(attr->channel_name, "tango://vm:11000/dserver/srvp/pub#dbase=no");
+    assert_int_equal(attr->callback_count, 1);
+    assert_int_equal(attr->server_counter, 12);
+    assert_int_equal(attr->event_count, 12);
+    assert_int_equal(attr->missed_event_count, 0);
+    assert_int_equal(attr->discarded_event_count, 1);
+    assert_int_equal(attr->lost_event_count, RESPONSE_UNKNOWN);
+    assert_int_equal(attr->publisher_restart_count, RESPONSE_UNKNOWN);
+    assert_int_equal(attr->byte_count, RESPONSE_UNKNOWN);
+    assert_null(attr->last_resubscribed);
+    assert_null(attr->last_event);
+
+    const response_subscription_t *burst = &response->subscriptions[1];
+    assert_string_equal(burst->topic, "tango://vm:11000/foo/bar/pub/burst#dbase=no.idl5_change");
+    assert_int_equal(burst->event_count, 0);
+    assert_int_equal(burst->discarded_event_count, 0);
+
+    assert_int_equal(response->channel_count, 1);
+    assert_string_equal(response->channels[0].name, "tango://vm:11000/dserver/srvp/pub#dbase=no");
+    assert_string_equal(response->channels[0].endpoint, "tcp://127.0.0.1:42713");
+    assert_int_equal(response->not_connected_count, 0);
+
+    assert_true(response->receive_perf_on);
+    assert_int_equal(response->receive_sample_count, 13);
+    const response_receive_sample_t *first = &response->receive_samples[0];
+    assert_string_equal(first->attr_name, "attr#dbase=no");
+    assert_null(first->event_type);
+    assert_nan(first->micros_since_last_event);
+    assert_micros(first->sleep_micros, 176144);
+    assert_micros(first->process_micros, 286);
+    assert_micros(first->first_callback_latency_micros, 393);
+    assert_int_equal(first->callback_count, 1);
+    assert_int_equal(first->wake_count, 8);
+    assert_false(first->discarded);
+    const response_receive_sample_t *second = &response->receive_samples[1];
+    assert_string_equal(second->attr_name, "");
+    assert_micros(second->micros_since_last_event, 296);
+    assert_micros(second->sleep_micros, 8);
+    assert_micros(second->process_micros, 2);
+    assert_nan(second->first_callback_latency_micros);
+    assert_int_equal(second->callback_count, 0);
+    assert_int_equal(second->wake_count, 1);
+    assert_true(second->discarded);
+    assert_micros(response->receive_samples[12].process_micros, 292);
+    response_destroy(&response);
+}
+
+static void test_lossy_tail(void **state)
+{
+    (void)state;
+    response_t *publisher = answers_response("native-10.3.3-lossy-tail.json", "publisher");
+    assert_int_equal(publisher->publishers[0].event_count, 30);
+    assert_int_equal(publisher->publishers[1].event_count, 30001);
+    assert_int_equal(publisher->push_sample_count, 256);
+    assert_micros(publisher->push_samples[0].micros_since_last_event, 6);
+    assert_micros(publisher->push_samples[0].push_event_micros, 1);
+    assert_micros(publisher->push_samples[255].micros_since_last_event, 199699);
+    response_destroy(&publisher);
+
+    response_t *subscriber = answers_response("native-10.3.3-lossy-tail.json", "subscriber");
+    assert_int_equal(subscriber->subscriptions[0].server_counter, 29);
+    assert_int_equal(subscriber->subscriptions[0].event_count, 26);
+    assert_int_equal(subscriber->subscriptions[1].server_counter, 23495);
+    assert_int_equal(subscriber->subscriptions[1].event_count, 23487);
+    assert_int_equal(subscriber->subscriptions[1].missed_event_count, 1);
+    assert_int_equal(subscriber->receive_sample_count, 256);
+    assert_micros(subscriber->receive_samples[0].first_callback_latency_micros, 1238643);
+    assert_string_equal(subscriber->receive_samples[255].attr_name, "attr#dbase=no");
+    response_destroy(&subscriber);
+}
+
+static void test_lossy_detected(void **state)
+{
+    (void)state;
+    response_t *publisher = answers_response("native-10.3.3-lossy-detected.json", "publisher");
+    assert_int_equal(publisher->publishers[0].event_count, 36);
+    assert_int_equal(publisher->publishers[1].event_count, 30002);
+    assert_int_equal(publisher->push_sample_count, 7);
+    response_destroy(&publisher);
+
+    response_t *subscriber = answers_response("native-10.3.3-lossy-detected.json", "subscriber");
+    assert_int_equal(subscriber->subscriptions[1].server_counter, 30001);
+    assert_int_equal(subscriber->subscriptions[1].event_count, 23488);
+    assert_int_equal(subscriber->subscriptions[1].missed_event_count, 2);
+    assert_int_equal(subscriber->receive_sample_count, 7);
+    response_destroy(&subscriber);
+}
+
+static void test_publisher_gone(void **state)
+{
+    (void)state;
+    char *text = answers_text("native-10.3.3-publisher-gone.json", "publisher");
+    char *error = NULL;
+    assert_null(response_parse(text, strlen(text), &error));
+    assert_string_equal(error, "answer: expected an object, found null");
+    free(error);
+    free(text);
+
+    response_t *subscriber = answers_response("native-10.3.3-publisher-gone.json", "subscriber");
+    assert_int_equal(subscriber->subscription_count, 2);
+    assert_int_equal(subscriber->subscriptions[0].server_counter, 35);
+    assert_int_equal(subscriber->channel_count, 1);
+    assert_true(subscriber->receive_perf_on);
+    assert_int_equal(subscriber->receive_sample_count, 0);
+    response_destroy(&subscriber);
+}
+
+/* ---- the other dialects ---------------------------------------------------------------------- */
+
+static void test_legacy(void **state)
+{
+    (void)state;
+    response_t *publisher = answers_response("legacy-both.json", "publisher");
+    assert_int_equal(publisher->dialect, RESPONSE_LEGACY);
+    assert_true(response_pushed_count_is_next(publisher));
+    assert_true(publisher->has_server);
+    assert_false(publisher->has_client);
+    assert_int_equal(publisher->publisher_count, 2);
+    assert_string_equal(publisher->publishers[0].name,
+                        "tango://old:10000/foo/bar/pub/attr.archive");
+    assert_int_equal(publisher->publishers[0].event_count, 1);
+    assert_int_equal(publisher->publishers[1].event_count, 13);
+    assert_true(publisher->push_perf_on);
+    assert_int_equal(publisher->push_sample_count, 2);
+    assert_nan(publisher->push_samples[0].micros_since_last_event);
+    assert_micros(publisher->push_samples[0].push_event_micros, 149);
+    assert_micros(publisher->push_samples[1].micros_since_last_event, 200559);
+    response_destroy(&publisher);
+
+    response_t *subscriber = answers_response("legacy-both.json", "subscriber");
+    assert_false(subscriber->push_perf_on);
+    const response_subscription_t *attr = &subscriber->subscriptions[0];
+    assert_int_equal(subscriber->subscription_count, 1);
+    assert_int_equal(attr->callback_count, 2);
+    assert_int_equal(attr->discarded_event_count, 1);
+    assert_string_equal(attr->last_resubscribed, "2023-05-01T12:30:00");
+    assert_int_equal(subscriber->not_connected_count, 0);
+    assert_true(subscriber->receive_perf_on);
+    assert_int_equal(subscriber->receive_sample_count, 2);
+    const response_receive_sample_t *first = &subscriber->receive_samples[0];
+    assert_string_equal(first->attr_name, "attr");
+    assert_string_equal(first->event_type, "ATT_VALUE");
+    assert_nan(first->micros_since_last_event);
+    assert_micros(first->first_callback_latency_micros, 393);
+    assert_false(first->discarded);
+    const response_receive_sample_t *second = &subscriber->receive_samples[1];
+    assert_string_equal(second->event_type, "ATT_CONF");
+    assert_nan(second->first_callback_latency_micros);
+    response_destroy(&subscriber);
+}
+
+static void test_legacy_absent_sides(void **state)
+{
+    (void)state;
+    response_t *publisher = answers_response("legacy-client-only.json", "publisher");
+    assert_int_equal(publisher->dialect, RESPONSE_LEGACY);
+    assert_true(publisher->has_server);
+    assert_false(publisher->has_client);
+    assert_int_equal(publisher->publishers[0].event_count, 0);
+    assert_true(publisher->push_perf_on);
+    response_destroy(&publisher);
+
+    response_t *subscriber = answers_response("legacy-client-only.json", "subscriber");
+    assert_false(subscriber->has_server);
+    assert_true(subscriber->has_client);
+    assert_false(subscriber->receive_perf_on);
+    response_destroy(&subscriber);
+}
+
+static void test_agent_publisher(void **state)
+{
+    (void)state;
+    response_t *response = answers_response("agent-full.json", "publisher");
+    assert_int_equal(response->dialect, RESPONSE_AGENT);
+    assert_false(response_pushed_count_is_next(response));
+    assert_string_equal(response->agent_version, "0.1.0");
+    assert_string_equal(response->tango_version, "9.3.4");
+    assert_int_equal(response->agent_pid, 4711);
+    assert_string_equal(response->agent_attached, "2026-11-23T01:02:03.000+00:00");
+    assert_int_equal(response->publisher_count, 2);
+    assert_string_equal(response->publishers[0].name, "tango://host:10000/foo/bar/pub/attr.change");
+    assert_int_equal(response->publishers[0].event_count, 36);
+    assert_int_equal(response->publishers[0].byte_count, 5220);
+    assert_string_equal(response->publishers[0].last_event, "2026-11-23T03:00:00.250+00:00");
+    assert_int_equal(response->publishers[1].event_count, 30001);
+    assert_int_equal(response->publishers[1].byte_count, 4350145);
+    assert_null(response->publishers[1].last_event);
+    response_destroy(&response);
+}
+
+static void test_agent_subscriber(void **state)
+{
+    (void)state;
+    response_t *response = answers_response("agent-full.json", "subscriber");
+    assert_false(response->has_server);
+    assert_int_equal(response->subscription_count, 2);
+    const response_subscription_t *attr = &response->subscriptions[0];
+    assert_string_equal(attr->topic, "tango://host:10000/foo/bar/pub/attr.idl5_change");
+    assert_null(attr->channel_name);
+    assert_int_equal(attr->callback_count, RESPONSE_UNKNOWN);
+    assert_int_equal(attr->lost_event_count, 0);
+    assert_int_equal(attr->publisher_restart_count, 0);
+    assert_string_equal(attr->last_resubscribed, "2026-11-23T02:00:00+00:00");
+    const response_subscription_t *burst = &response->subscriptions[1];
+    assert_int_equal(burst->lost_event_count, 6513);
+    assert_int_equal(burst->publisher_restart_count, 1);
+    assert_int_equal(burst->byte_count, 3405760);
+    assert_string_equal(burst->last_event, "2026-11-23T03:00:00.250+00:00");
+
+    assert_int_equal(response->not_connected_count, 2);
+    assert_string_equal(response->not_connected[0].device, "tango://host:10000/foo/bar/away");
+    assert_string_equal(response->not_connected[0].event_type, "periodic");
+    assert_null(response->not_connected[0].last_heartbeat);
+    assert_null(response->not_connected[0].tango_host);
+    assert_string_equal(response->not_connected[1].device, "tango://host:10000/foo/bar/gone");
+    assert_string_equal(response->not_connected[1].attribute, "attr");
+    assert_string_equal(response->not_connected[1].event_type, "change");
+    assert_string_equal(response->not_connected[1].last_heartbeat, "2026-11-23T02:59:00+00:00");
+    assert_string_equal(response->not_connected[1].tango_host, "host:10000");
+
+    assert_int_equal(response->receive_sample_count, 2);
+    /* The clocks of two machines: a negative latency is real, and no "not known". */
+    assert_micros(response->receive_samples[0].first_callback_latency_micros, -120);
+    assert_int_equal(response->receive_samples[1].callback_count, RESPONSE_UNKNOWN);
+    assert_int_equal(response->receive_samples[1].wake_count, RESPONSE_UNKNOWN);
+    response_destroy(&response);
+}
+
+/* ---- what is let through --------------------------------------------------------------------- */
+
+static void test_minus_one_is_a_number_in_version_1(void **state)
+{
+    (void)state;
+    response_t *response = answers_parse(
+        "{'version': 1, 'client': {'perf': [{'first_callback_latency_micros': -1}]}}");
+    assert_micros(response->receive_samples[0].first_callback_latency_micros, -1);
+    assert_nan(response->receive_samples[0].sleep_micros);
+    assert_null(response->receive_samples[0].attr_name);
+    response_destroy(&response);
+}
+
+static void test_whole_real_numbers_are_counts(void **state)
+{
+    (void)state;
+    response_t *response = answers_parse("{'version': 1.0, 'server': {'event_counters': "
+                                         "{'a': 12.0, 'b': 1e3, 'c': 9223372036854775807}}}");
+    assert_int_equal(response->publishers[0].event_count, 12);
+    assert_int_equal(response->publishers[1].event_count, 1000);
+    assert_int_equal(response->publishers[2].event_count, INT64_MAX);
+    response_destroy(&response);
+}
+
+static void test_null_is_unknown_everywhere(void **state)
+{
+    (void)state;
+    response_t *response =
+        answers_parse("{'version': 1, 'agent': null, "
+                      "'server': {'event_counters': {'a': null}, 'event_streams': null},"
+                      "'client': {'event_callbacks': {'t': {}}, 'event_channels': {'c': {}}, "
+                      "'not_connected': [{}], 'perf': [{'discarded': null}]}}");
+    assert_int_equal(response->dialect, RESPONSE_VERSION_1);
+    assert_int_equal(response->publishers[0].event_count, RESPONSE_UNKNOWN);
+    assert_int_equal(response->subscriptions[0].event_count, RESPONSE_UNKNOWN);
+    assert_int_equal(response->subscriptions[0].server_counter, RESPONSE_UNKNOWN);
+    assert_null(response->channels[0].endpoint);
+    assert_string_equal(response->not_connected[0].device, "");
+    assert_string_equal(response->not_connected[0].attribute, "");
+    assert_string_equal(response->not_connected[0].event_type, "");
+    assert_false(response->receive_samples[0].discarded);
+    response_destroy(&response);
+}
+
+static void test_empty_agent_answer(void **state)
+{
+    (void)state;
+    response_t *response = answers_parse("{'version': 1, 'agent': {}}");
+    assert_int_equal(response->dialect, RESPONSE_AGENT);
+    assert_false(response->has_server);
+    assert_false(response->has_client);
+    response_destroy(&response);
+}
+
+static void test_streams_of_the_agent_alone_are_publishers(void **state)
+{
+    (void)state;
+    response_t *response =
+        answers_parse("{'version': 1, 'agent': {}, 'server': {'event_counters': {'b': 7}, "
+                      "'event_streams': {'c': {'pushed_event_count': 2}, 'b': {'byte_count': 70}, "
+                      "'a': null}}}");
+    assert_int_equal(response->publisher_count, 3);
+    assert_string_equal(response->publishers[0].name, "a");
+    assert_int_equal(response->publishers[0].event_count, RESPONSE_UNKNOWN);
+    assert_string_equal(response->publishers[1].name, "b");
+    assert_int_equal(response->publishers[1].event_count, 7);
+    assert_int_equal(response->publishers[1].byte_count, 70);
+    assert_string_equal(response->publishers[2].name, "c");
+    assert_int_equal(response->publishers[2].event_count, 2);
+    response_destroy(&response);
+}
+
+static void test_last_of_equal_keys_counts(void **state)
+{
+    (void)state;
+    response_t *response = answers_parse(
+        "{'version': 2, 'version': 1, 'server': {'event_counters': {'a': 'x', 'a': 3}}}");
+    assert_int_equal(response->publisher_count, 1);
+    assert_int_equal(response->publishers[0].event_count, 3);
+    response_destroy(&response);
+}
+
+static void test_names_are_sorted_and_kept(void **state)
+{
+    (void)state;
+    response_t *response = answers_parse("{'version': 1, 'client': {'event_callbacks': "
+                                         "{'b\\u001b[31m': {}, '': {}, 'b': {}, '\\u00e9': {}}}}");
+    assert_int_equal(response->subscription_count, 4);
+    assert_string_equal(response->subscriptions[0].topic, "");
+    assert_string_equal(response->subscriptions[1].topic, "b");
+    assert_string_equal(response->subscriptions[2].topic, "b\x1b[31m");
+    assert_string_equal(response->subscriptions[3].topic, "\u00e9");
+    response_destroy(&response);
+}
+
+/* ---- what is wrong --------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *text; /* ' stands for " */
+    const char *error;
+} broken_t;
+
+static const broken_t broken[] = {
+    {"", "not JSON: line 1, column 0: '[' or '{' expected near end of file"},
+    {"[]", "answer: expected an object, found a list"},
+    {"'x'", "answer: expected an object, found a string"},
+    {"1", "answer: expected an object, found a number"},
+    {"true", "answer: expected an object, found a boolean"},
+    {"{}", "not an answer of QueryEventSystem: none of \"version\", \"server\" and \"client\" is "
+           "there"},
+    {"{'servers': {}}", "not an answer of QueryEventSystem: none of \"version\", \"server\" and "
+                        "\"client\" is there"},
+    {"{'version': 2}", "version: this program reads version 1 of the answer, not version 2"},
+    {"{'version': 1.5}", "version: this program reads version 1 of the answer, not version 1.5"},
+    {"{'version': '1'}", "version: expected a number, found a string"},
+    {"{'version': null}", "version: expected a number, found null"},
+    {"{'version': 1, 'server': []}", "server: expected an object, found a list"},
+    {"{'version': 1, 'client': false}", "client: expected an object, found a boolean"},
+    {"{'version': 1, 'agent': 'yes'}", "agent: expected an object, found a string"},
+    {"{'version': 1, 'agent': {'pid': '7'}}", "agent.pid: expected a count, found a string"},
+    {"{'version': 1, 'agent': {'version': 7}}", "agent.version: expected a string, found a number"},
+    {"{'server': {'event_counters': []}}",
+     "server.event_counters: expected an object, found a list"},
+    {"{'server': {'event_counters': {'a/b': '7'}}}",
+     "server.event_counters[\"a/b\"]: expected a count, found a string"},
+    {"{'server': {'event_counters': {'a': 1.5}}}",
+     "server.event_counters[\"a\"]: expected a count, found a fraction"},
+    {"{'server': {'event_counters': {'a': 1e30}}}",
+     "server.event_counters[\"a\"]: the count is too large"},
+    {"{'server': {'event_counters': {'a': -2}}}",
+     "server.event_counters[\"a\"]: expected a count, found a negative number"},
+    {"{'version': 1, 'server': {'event_counters': {'a': -1}}}",
+     "server.event_counters[\"a\"]: expected a count, found a negative number"},
+    {"{'version': 1, 'server': {'event_streams': {'a': 1}}}",
+     "server.event_streams[\"a\"]: expected an object, found a number"},
+    {"{'version': 1, 'server': {'event_streams': {'a': {'last_event': 1}}}}",
+     "server.event_streams[\"a\"].last_event: expected a string, found a number"},
+    {"{'version': 1, 'server': {'perf': {}}}", "server.perf: expected a list, found an object"},
+    {"{'server': {'perf_stats': 1}}", "server.perf_stats: expected a list, found a number"},
+    {"{'version': 1, 'server': {'perf': [{}, 1]}}",
+     "server.perf[1]: expected an object, found a number"},
+    {"{'version': 1, 'server': {'perf': [{'push_event_micros': true}]}}",
+     "server.perf[0].push_event_micros: expected a number, found a boolean"},
+    {"{'version': 1, 'client': {'event_callbacks': [1]}}",
+     "client.event_callbacks: expected an object, found a list"},
+    {"{'version': 1, 'client': {'event_callbacks': {'t': null}}}",
+     "client.event_callbacks[\"t\"]: expected an object, found null"},
+    {"{'version': 1, 'client': {'event_callbacks': {'t': {'event_count': []}}}}",
+     "client.event_callbacks[\"t\"].event_count: expected a count, found a list"},
+    {"{'version': 1, 'client': {'event_callbacks': {'t': {'channel_name': 1}}}}",
+     "client.event_callbacks[\"t\"].channel_name: expected a string, found a number"},
+    {"{'version': 1, 'client': {'event_channels': {'c': 'x'}}}",
+     "client.event_channels[\"c\"]: expected an object, found a string"},
+    {"{'version': 1, 'client': {'event_channels': {'c': {'endpoint': 7}}}}",
+     "client.event_channels[\"c\"].endpoint: expected a string, found a number"},
+    {"{'version': 1, 'client': {'not_connected': {}}}",
+     "client.not_connected: expected a list, found an object"},
+    {"{'version': 1, 'client': {'not_connected': [[]]}}",
+     "client.not_connected[0]: expected an object, found a list"},
+    {"{'version': 1, 'client': {'not_connected': [{'device': 1}]}}",
+     "client.not_connected[0].device: expected a string, found a number"},
+    {"{'version': 1, 'client': {'perf': [{'discarded': 1}]}}",
+     "client.perf[0].discarded: expected true or false, found a number"},
+    {"{'version': 1, 'client': {'perf': [{'sleep_micros': '8'}]}}",
+     "client.perf[0].sleep_micros: expected a number, found a string"},
+    {"{'version': 1, 'client': {'perf': [null]}}",
+     "client.perf[0]: expected an object, found null"},
+    /* A name can't make an error longer than one line, or move the cursor. */
+    {"{'server': {'event_counters': {'a\\n\\u001b[2J': []}}}",
+     "server.event_counters[\"a??[2J\"]: expected a count, found a list"},
+};
+
+static void test_broken_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        char *text = strdup(broken[i].text);
+        assert_non_null(text);
+        for (char *at = text; *at; at++) {
+            *at = *at == '\'' ? '"' : *at;
+        }
+        char *error = NULL;
+        response_t *response = response_parse(text, strlen(text), &error);
+        if (response) {
+            fail_msg("was let through: %s", text);
+        }
+        /* jansson's own words may change: only that they are handed on counts. */
+        if (strncmp(broken[i].error, "not JSON: ", 10) == 0) {
+            assert_memory_equal(error, broken[i].error, 10);
+        } else {
+            assert_string_equal(error, broken[i].error);
+        }
+        free(error);
+        assert_null(response_parse(text, strlen(text), NULL));
+        free(text);
+    }
+}
+
+static void assert_not_json(const char *text, size_t size)
+{
+    char *error = NULL;
+    assert_null(response_parse(text, size, &error));
+    assert_non_null(error);
+    assert_memory_equal(error, "not JSON: line ", 15);
+    for (const char *at = error; *at; at++) {
+        assert_true((unsigned char)*at >= 0x20 && *at != 0x7f);
+    }
+    free(error);
+}
+
+#define NOT_JSON(literal) assert_not_json(literal, sizeof(literal) - 1)
+
+static void test_not_json(void **state)
+{
+    (void)state;
+    assert_not_json(NULL, 0);
+    assert_not_json(NULL, 7);
+    NOT_JSON("{\"version\": 1");
+    NOT_JSON("{\"version\": 1} x");
+    NOT_JSON("{\"version\": 1}\0");
+    NOT_JSON("{\"version\": 1, \"a\0b\": 2}");
+    NOT_JSON("{\"version\": 1, \"a\": \"\\u0000\"}");
+    NOT_JSON("{\"version\": 1, \"a\": \"\xff\xfe\"}");
+    NOT_JSON("{\"version\": 1, \"a\": \"\xed\xa0\x80\"}");
+    NOT_JSON("{\"version\": 1, \"server\": {\"event_counters\": {\"a\": 9223372036854775808}}}");
+    NOT_JSON("{\"version\": 1, \"a\": 1e999}");
+    NOT_JSON("{\"version\": 1, \"a\": \"\x1b[31m\"}");
+    NOT_JSON("\x1b[2J\r\n");
+    NOT_JSON("NaN");
+}
+
+static void test_deep_and_large(void **state)
+{
+    (void)state;
+    const size_t size = 4 * 1024 * 1024;
+    char *text = malloc(size);
+    assert_non_null(text);
+    memset(text, '[', size);
+    assert_not_json(text, size);
+    for (size_t i = 0; i + 5 <= size; i += 5) {
+        memcpy(text + i, "{\"a\":", 5);
+    }
+    assert_not_json(text, size);
+
+    /* A name of megabytes in a message is clumsy, but no harm. */
+    int used = snprintf(text, size, "{\"server\": {\"event_counters\": {\"");
+    memset(text + used, 'n', size - (size_t)used);
+    memcpy(text + size - 8, "\": []}}}", 8);
+    char *error = NULL;
+    assert_null(response_parse(text, size, &error));
+    assert_true(strlen(error) > size - 100);
+    free(error);
+    free(text);
+}
+
+/* Every answer, cut off anywhere, is an error and nothing worse. */
+static void test_cut_off_answers(void **state)
+{
+    (void)state;
+    char *text = answers_text("agent-full.json", "subscriber");
+    for (size_t size = 0; size < strlen(text); size++) {
+        assert_not_json(text, size);
+    }
+    free(text);
+}
+
+/* Every byte of an answer turned into another: whatever comes out, it is let go of cleanly. */
+static void test_damaged_answers(void **state)
+{
+    (void)state;
+    static const char bytes[] = "\0\"0{[,}]:-.e\\n\xff ";
+    char *text = answers_text("agent-full.json", "subscriber");
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        char kept = text[i];
+        for (size_t j = 0; j < sizeof(bytes) - 1; j++) {
+            text[i] = bytes[j];
+            char *error = NULL;
+            response_t *response = response_parse(text, size, &error);
+            assert_true((response == NULL) == (error != NULL));
+            response_destroy(&response);
+            free(error);
+        }
+        text[i] = kept;
+    }
+    free(text);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static void assert_stream(const char *topic, const char *expected)
+{
+    char *stream = response_stream_of_topic(topic);
+    assert_string_equal(stream, expected);
+    free(stream);
+}
+
+static void test_stream_of_topic(void **state)
+{
+    (void)state;
+    assert_stream("tango://host:10000/foo/bar/pub/attr.idl5_change",
+                  "tango://host:10000/foo/bar/pub/attr.change");
+    assert_stream("tango://host:10000/foo/bar/pub/attr#dbase=no.idl5_user_event",
+                  "tango://host:10000/foo/bar/pub/attr#dbase=no.user_event");
+    assert_stream("a.idl12_attr_conf", "a.attr_conf");
+    assert_stream("a.change", "a.change");
+    assert_stream("a.idl_change", "a.idl_change");
+    assert_stream("a.idl5change", "a.idl5change");
+    assert_stream("a.idl5", "a.idl5");
+    assert_stream("a.idl5_", "a.");
+    assert_stream("a.idl5_b.change", "a.idl5_b.change");
+    assert_stream("idl5_change", "idl5_change");
+    assert_stream("a.", "a.");
+    assert_stream("", "");
+}
+
+static void test_destroy_nothing(void **state)
+{
+    (void)state;
+    response_t *response = NULL;
+    response_destroy(&response);
+    assert_null(response);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_steady_publisher),
+        cmocka_unit_test(test_steady_subscriber),
+        cmocka_unit_test(test_lossy_tail),
+        cmocka_unit_test(test_lossy_detected),
+        cmocka_unit_test(test_publisher_gone),
+        cmocka_unit_test(test_legacy),
+        cmocka_unit_test(test_legacy_absent_sides),
+        cmocka_unit_test(test_agent_publisher),
+        cmocka_unit_test(test_agent_subscriber),
+        cmocka_unit_test(test_minus_one_is_a_number_in_version_1),
+        cmocka_unit_test(test_whole_real_numbers_are_counts),
+        cmocka_unit_test(test_null_is_unknown_everywhere),
+        cmocka_unit_test(test_empty_agent_answer),
+        cmocka_unit_test(test_streams_of_the_agent_alone_are_publishers),
+        cmocka_unit_test(test_last_of_equal_keys_counts),
+        cmocka_unit_test(test_names_are_sorted_and_kept),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_not_json),
+        cmocka_unit_test(test_deep_and_large),
+        cmocka_unit_test(test_cut_off_answers),
+        cmocka_unit_test(test_damaged_answers),
+        cmocka_unit_test(test_stream_of_topic),
+        cmocka_unit_test(test_destroy_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
