@@ -10,7 +10,12 @@ void ring_push(ring_t *self, const ring_sample_t *sample)
 {
     uint64_t number = atomic_fetch_add_explicit(&self->next, 1, memory_order_relaxed);
     ring_slot_t *slot = &self->slots[number % RING_SIZE];
-    atomic_store_explicit(&slot->state, 2 * number + 1, memory_order_relaxed);
+    /* A thread that was held up so long that the ring has come round gives its sample up, and so
+       does one that meets it: nobody waits, and no slot has two writers. */
+    uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+    if ((state & 1) || state > 2 * number ||
+        !atomic_compare_exchange_strong(&slot->state, &state, 2 * number + 1))
+        return;
     for (size_t i = 0; i < RING_WORDS; i++)
         atomic_store_explicit(&slot->words[i], sample->words[i], memory_order_release);
     atomic_store_explicit(&slot->state, 2 * number + 2, memory_order_release);

@@ -30,7 +30,7 @@ typedef struct {
 /* A reader's place in a ring: the number of the first sample that it hasn't seen. */
 typedef uint64_t ring_place_t;
 
-/* Adds a sample. */
+/* Adds a sample; gives it up if the place for it is being written by another thread. */
 void ring_push(ring_t *self, const ring_sample_t *sample);
 
 /* The place behind the newest sample: who starts there sees only what comes. */

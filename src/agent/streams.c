@@ -9,7 +9,7 @@
  * fences (plain moves on x86-64). A reader that meets a writer tries again; after many tries it
  * takes what it has, each number whole by itself: a query must end, whatever the load.
  */
-enum { READ_TRIES = 1000 };
+enum { READ_TRIES = 100000 };
 
 static void write_begin(_Atomic uint32_t *sequence)
 {

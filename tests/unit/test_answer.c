@@ -1,0 +1,188 @@
+/* The JSON that the agent answers, as whole texts: both schemas, empty and full. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/answer.h"
+#include "cmocka_all.h"
+#include "version.h"
+
+#define STREAM  "tango://h:1/a/b/c/attr.change"
+#define TOPIC   "tango://h:1/a/b/c/attr.idl5_change"
+#define CHANNEL "tango://h:1/dserver/pub/1"
+
+static streams_t streams;
+static samples_t samples;
+static samples_reader_t reader;
+static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
+
+#define ATTACHED "\"2023-11-14T22:13:20.000000+00:00\""
+
+static int setup(void **state)
+{
+    (void)state;
+    streams_init(&streams);
+    memset(&samples, 0, sizeof samples);
+    memset(&reader, 0, sizeof reader);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    streams_clear(&streams);
+    return 0;
+}
+
+static void assert_answer(answer_schema_t schema, const char *expected)
+{
+    char *answer = answer_query(&streams, &samples, &reader, schema, &origin);
+    assert_string_equal(answer, expected);
+    free(answer);
+}
+
+static const char *agent_part(void)
+{
+    static char text[256];
+    snprintf(text, sizeof text,
+             "\"agent\": {\"version\": \"" STEM_VERSION "\", \"tango_version\": \"9.3.4\", "
+             "\"pid\": %ld, \"attached\": " ATTACHED ", \"uncounted\": 0}}",
+             (long)getpid());
+    return text;
+}
+
+static void fill(void)
+{
+    static const push_call_t call;
+    stream_t *stream = streams_published(&streams, STREAM, strlen(STREAM));
+    stream_pushed(&streams, stream, 1, &call, 60, INT64_C(1700000001000000000));
+    stream_pushed(&streams, stream, 2, &call, 60, INT64_C(1700000002000000000));
+
+    atomic_store(&streams.consuming, true);
+    wire_order_t heartbeat = {WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
+                              NULL};
+    wire_order_t event = {WIRE_ORDER_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
+    streams_order(&streams, &heartbeat, 0);
+    streams_order(&streams, &event, 0);
+    topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
+    topic_received(topic, 1, 60, INT64_C(1700000001000000000));
+    topic_received(topic, 1, 60, INT64_C(1700000001000000000));
+    topic_received(topic, 5, 60, INT64_C(1700000003000000000));
+
+    samples_enable(&samples, true);
+    samples_push(&samples, &(push_sample_t){SAMPLE_UNKNOWN, 46999});
+    receive_sample_t received = {.attr_name = "attr",
+                                 .since_last_ns = 5000000,
+                                 .sleep_ns = 4000000,
+                                 .process_ns = 276000,
+                                 .latency_ns = SAMPLE_UNKNOWN,
+                                 .callback_count = SAMPLE_UNKNOWN,
+                                 .wake_count = 2,
+                                 .kind_and_discarded = WIRE_ATT_VALUE * 2};
+    samples_receive(&samples, &received);
+}
+
+static void an_idle_server_answers_as_the_built_in_command(void **state)
+{
+    (void)state;
+    char expected[1024];
+    snprintf(expected, sizeof expected,
+             "{\"version\": 1, \"server\": {\"event_counters\": {}, \"perf\": null, "
+             "\"event_streams\": {}}, \"client\": null, %s",
+             agent_part());
+    assert_answer(ANSWER_VERSION_1, expected);
+    assert_answer(ANSWER_LEGACY, "{\"server\": {\"event_counters\": {}, \"perf_stats\": null}}");
+}
+
+static void a_full_answer_has_all_keys(void **state)
+{
+    (void)state;
+    fill();
+    char expected[4096];
+    snprintf(expected, sizeof expected,
+             "{\"version\": 1, \"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
+             "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
+             "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
+             "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\"}}}, "
+             "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL
+             "\", "
+             "\"callback_count\": null, \"server_counter\": 5, \"event_count\": 2, "
+             "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
+             "\"last_resubscribed\": null, \"lost_event_count\": 3, "
+             "\"publisher_restart_count\": 0, \"byte_count\": 120, "
+             "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\"}}, "
+             "\"not_connected\": null, \"event_channels\": {\"" CHANNEL "\": "
+             "{\"endpoint\": \"tcp://h:2\", \"event_endpoint\": \"tcp://h:3\"}}, "
+             "\"perf\": [{\"attr_name\": \"attr\", \"micros_since_last_event\": 5000, "
+             "\"sleep_micros\": 4000, \"process_micros\": 276, "
+             "\"first_callback_latency_micros\": null, \"callback_count\": null, "
+             "\"wake_count\": 2, \"discarded\": false}]}, %s",
+             agent_part());
+    assert_answer(ANSWER_VERSION_1, expected);
+}
+
+static void the_older_format_has_its_own_words(void **state)
+{
+    (void)state;
+    fill();
+    assert_answer(
+        ANSWER_LEGACY,
+        "{\"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
+        "\"perf_stats\": [{\"micros_since_last_event\": -1, \"push_event_micros\": 46}]}, "
+        "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "
+        "\"callback_count\": null, \"server_counter\": 5, \"event_count\": 2, "
+        "\"missed_event_count\": 1, \"last_resubscribed\": " ATTACHED "}}, "
+        "\"event_channels\": {\"" CHANNEL "\": {\"endpoint\": \"tcp://h:2\"}}, "
+        "\"perf_stats\": [{\"att_name\": \"attr\", \"event_type\": \"ATT_VALUE\", "
+        "\"micros_since_last_event\": 5000, \"sleep_micros\": 4000, \"process_micros\": 276, "
+        "\"first_callback_lactency_micros\": -1, \"callback_count\": null, "
+        "\"wake_count\": 2}]}}");
+}
+
+static void a_query_empties_the_samples_for_its_reader(void **state)
+{
+    (void)state;
+    fill();
+    char *first = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    char *second = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    samples_reader_t other = {0};
+    char *others = answer_query(&streams, &samples, &other, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(first, "push_event_micros"));
+    assert_null(strstr(second, "push_event_micros"));
+    assert_non_null(strstr(second, "\"perf\": []"));
+    assert_string_equal(first, others);
+    samples_enable(&samples, false);
+    char *off = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(off, "\"perf\": null"));
+    free(first);
+    free(second);
+    free(others);
+    free(off);
+}
+
+static void what_can_not_be_known_is_null(void **state)
+{
+    (void)state;
+    atomic_store(&streams.consuming, true);
+    topic_received(streams_topic(&streams, TOPIC, strlen(TOPIC)), 0, 1, 1);
+    char *answer = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, "\"lost_event_count\": null"));
+    assert_non_null(strstr(answer, "\"channel_name\": null"));
+    free(answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_idle_server_answers_as_the_built_in_command, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_full_answer_has_all_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_older_format_has_its_own_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_query_empties_the_samples_for_its_reader, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_can_not_be_known_is_null, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,402 @@
+/* What is counted: published streams, subscribed topics across jumps, duplicates, the wrap of the
+   server counter and restarts, and what the orders make of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/streams.h"
+#include "cmocka_all.h"
+
+#define HOST    "tango://host:10000/"
+#define TOPIC   HOST "a/b/c/attr.idl5_change"
+#define CHANNEL HOST "dserver/pub/1"
+
+static streams_t streams;
+
+static int setup(void **state)
+{
+    (void)state;
+    streams_init(&streams);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    streams_clear(&streams);
+    return 0;
+}
+
+static topic_t *topic_named(const char *name)
+{
+    return streams_topic(&streams, name, strlen(name));
+}
+
+static void order(wire_order_code_t code, const char *topic, const char *endpoint)
+{
+    wire_order_t an_order = {.code = code, .topic = topic, .endpoint = endpoint};
+    streams_order(&streams, &an_order, 1000);
+}
+
+/* What cppTango orders for a client's subscription, the first of that channel. */
+static void subscribe(const char *topic, const char *port)
+{
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    order(WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
+    order(WIRE_ORDER_CONNECT_EVENT, topic, endpoint);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+}
+
+/* What it orders when a client unsubscribes. */
+static void unsubscribe(const char *topic)
+{
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    order(WIRE_ORDER_DISCONNECT_EVENT, topic, "tcp://127.0.0.1:2");
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+}
+
+/* And when the keep-alive thread makes a failed channel anew: one topic only is disconnected. */
+static void reconnect(const char *first, const char *second, const char *port)
+{
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
+    order(WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
+    order(WIRE_ORDER_DISCONNECT_EVENT, first, "tcp://127.0.0.1:2");
+    order(WIRE_ORDER_CONNECT_EVENT, first, endpoint);
+    if (second)
+        order(WIRE_ORDER_CONNECT_EVENT, second, endpoint);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+}
+
+static topic_view_t view_of(const char *name)
+{
+    topic_view_t view;
+    topic_view(topic_named(name), &view);
+    return view;
+}
+
+static topic_result_t receive(const char *name, uint32_t counter)
+{
+    return topic_received(topic_named(name), counter, 10, 5000 + counter);
+}
+
+static void assert_counts(const char *name, uint64_t received, uint64_t missed, uint64_t discarded,
+                          uint64_t lost, uint64_t restarts)
+{
+    topic_view_t view = view_of(name);
+    assert_int_equal(view.event_count, received);
+    assert_int_equal(view.missed_event_count, missed);
+    assert_int_equal(view.discarded_event_count, discarded);
+    assert_int_equal(view.lost_event_count, lost);
+    assert_int_equal(view.publisher_restart_count, restarts);
+    assert_int_equal(view.byte_count, 10 * received);
+}
+
+static void a_jump_is_one_miss_and_many_lost(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    for (uint32_t counter = 1; counter <= 10; counter++)
+        assert_int_equal(receive(TOPIC, counter), TOPIC_RECEIVED);
+    receive(TOPIC, 6524);
+    receive(TOPIC, 6525);
+    receive(TOPIC, 6527);
+    assert_counts(TOPIC, 13, 2, 0, 6513 + 1, 0);
+    assert_int_equal(view_of(TOPIC).server_counter, 6527);
+    assert_true(view_of(TOPIC).last_event_ns == 5000 + 6527);
+}
+
+static void the_duplicate_is_discarded_not_counted(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    assert_int_equal(receive(TOPIC, 1), TOPIC_RECEIVED);
+    assert_int_equal(receive(TOPIC, 1), TOPIC_DISCARDED);
+    assert_int_equal(receive(TOPIC, 2), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 2, 0, 1, 0, 0);
+    /* cppTango delivers a third event with the same counter. */
+    assert_int_equal(receive(TOPIC, 2), TOPIC_DISCARDED);
+    assert_int_equal(receive(TOPIC, 2), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 3, 0, 2, 0, 0);
+}
+
+static void a_late_subscriber_has_lost_nothing(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 5000);
+    receive(TOPIC, 5001);
+    assert_counts(TOPIC, 2, 0, 0, 0, 0);
+}
+
+static void counters_survive_the_wrap(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, UINT32_MAX - 1);
+    receive(TOPIC, UINT32_MAX);
+    receive(TOPIC, 0);
+    receive(TOPIC, 1);
+    assert_counts(TOPIC, 4, 0, 0, 0, 0);
+    assert_false(view_of(TOPIC).uncounted);
+
+    receive(TOPIC, UINT32_MAX); /* no jump of four billion: it went back by two */
+    assert_int_equal(view_of(TOPIC).publisher_restart_count, 1);
+}
+
+static void a_jump_across_the_wrap_is_counted(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, UINT32_MAX - 2);
+    receive(TOPIC, 7); /* UINT32_MAX - 1, UINT32_MAX, 0 to 6 are gone */
+    assert_counts(TOPIC, 2, 1, 0, 9, 0);
+}
+
+static void a_counter_that_starts_again_is_a_restart(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1000);
+    receive(TOPIC, 1);
+    assert_counts(TOPIC, 2, 0, 0, 0, 1);
+    receive(TOPIC, 1);
+    assert_counts(TOPIC, 2, 0, 1, 0, 1);
+    /* A restart of which the first three events never came. */
+    receive(TOPIC, 5000);
+    receive(TOPIC, 4);
+    assert_counts(TOPIC, 4, 1, 1, 4998 + 3, 2);
+}
+
+static void a_new_process_is_a_restart_even_if_its_counter_is_ahead(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 5);
+    reconnect(TOPIC, NULL, "3");
+    receive(TOPIC, 101);
+    assert_counts(TOPIC, 2, 1, 0, 100, 1);
+    assert_true(view_of(TOPIC).last_resubscribed_ns == 1000);
+    /* The same counter in a new process is no duplicate. */
+    reconnect(TOPIC, NULL, "4");
+    assert_int_equal(receive(TOPIC, 101), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 3, 1, 0, 200, 2);
+}
+
+static void a_connection_made_anew_to_the_same_process_is_no_restart(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 5);
+    reconnect(TOPIC, NULL, "2");
+    receive(TOPIC, 9);
+    assert_counts(TOPIC, 2, 1, 0, 3, 0);
+}
+
+static void a_reconnection_keeps_the_counts_of_all_topics(void **state)
+{
+    (void)state;
+    const char *other = HOST "a/b/c/other.idl5_change";
+    subscribe(TOPIC, "2");
+    order(WIRE_ORDER_CONNECT_EVENT, other, "tcp://127.0.0.1:2");
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    receive(TOPIC, 1);
+    receive(other, 1);
+    reconnect(TOPIC, other, "3");
+    receive(TOPIC, 1);
+    receive(other, 1);
+    assert_counts(TOPIC, 2, 0, 0, 0, 1);
+    assert_counts(other, 2, 0, 0, 0, 1);
+}
+
+static void a_new_subscription_counts_from_zero(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    receive(TOPIC, 5);
+    unsubscribe(TOPIC);
+    assert_false(view_of(TOPIC).subscribed);
+    assert_int_equal(receive(TOPIC, 6), TOPIC_IGNORED);
+    subscribe(TOPIC, "2");
+    assert_true(view_of(TOPIC).subscribed);
+    assert_counts(TOPIC, 0, 0, 0, 0, 0);
+    assert_true(view_of(TOPIC).last_resubscribed_ns == STREAMS_NEVER);
+    receive(TOPIC, 50);
+    assert_counts(TOPIC, 1, 0, 0, 0, 0);
+}
+
+static void a_disconnection_is_understood_whatever_it_calls_the_topic(void **state)
+{
+    (void)state;
+    const char *no_database = HOST "a/b/c/attr#dbase=no.idl5_change";
+    subscribe(no_database, "2");
+    unsubscribe(HOST "a/b/c#dbase=no/attr.idl5_change");
+    assert_false(view_of(no_database).subscribed);
+
+    subscribe(TOPIC, "2");
+    unsubscribe("tango://host.example.org:10000/a/b/c/attr.idl5_change");
+    assert_false(view_of(TOPIC).subscribed);
+
+    unsubscribe(HOST "nobody/knows/this/one.idl5_change"); /* nothing happens */
+}
+
+static void channels_are_tied_to_their_topics(void **state)
+{
+    (void)state;
+    const char *second = HOST "a/b/c/second.idl5_change";
+    const char *elsewhere = HOST "x/y/z/attr.idl5_change";
+    subscribe(TOPIC, "2");
+    order(WIRE_ORDER_CONNECT_EVENT, second, "tcp://127.0.0.1:2"); /* the channel is there */
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    order(WIRE_ORDER_CONNECT_HEARTBEAT, HOST "dserver/pub/2.heartbeat", "tcp://127.0.0.1:7");
+    order(WIRE_ORDER_CONNECT_EVENT, elsewhere, "tcp://127.0.0.1:8");
+    assert_string_equal(view_of(TOPIC).channel->entry.name, CHANNEL);
+    assert_string_equal(view_of(second).channel->entry.name, CHANNEL);
+    assert_string_equal(view_of(elsewhere).channel->entry.name, HOST "dserver/pub/2");
+
+    channel_view_t view;
+    channel_view((channel_t *)table_find(&streams.channels, CHANNEL, strlen(CHANNEL)), &view);
+    assert_true(view.connected);
+    assert_string_equal(view.endpoint, "tcp://127.0.0.1:1");
+    assert_string_equal(view.event_endpoint, "tcp://127.0.0.1:2");
+
+    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
+    channel_view((channel_t *)table_find(&streams.channels, CHANNEL, strlen(CHANNEL)), &view);
+    assert_false(view.connected);
+}
+
+static void a_topic_from_before_the_agent_is_counted(void **state)
+{
+    (void)state;
+    receive(TOPIC, 100);
+    receive(TOPIC, 102);
+    assert_true(view_of(TOPIC).subscribed);
+    assert_null(view_of(TOPIC).channel);
+    assert_counts(TOPIC, 2, 1, 0, 1, 0);
+}
+
+static void without_server_counters_losses_are_unknown(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    assert_false(view_of(TOPIC).uncounted);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(receive(TOPIC, 0), TOPIC_RECEIVED); /* cppTango discards none of them */
+    assert_counts(TOPIC, 4, 0, 0, 0, 0);
+    assert_true(view_of(TOPIC).uncounted);
+    receive(TOPIC, 1);
+    receive(TOPIC, 3);
+    assert_false(view_of(TOPIC).uncounted);
+    assert_counts(TOPIC, 6, 1, 0, 1, 0);
+}
+
+/* ---- publishing ---- */
+
+static stream_t *published(const char *name)
+{
+    return streams_published(&streams, name, strlen(name));
+}
+
+static bool pushed_of(const char *name, stream_view_t *view)
+{
+    return stream_view(published(name), view);
+}
+
+static const push_call_t unwatched;
+
+static void pushed_events_are_counted_once(void **state)
+{
+    (void)state;
+    stream_t *stream = published("s.change");
+    stream_view_t view;
+    assert_false(stream_view(stream, &view));
+    stream_is_counted(stream);
+    assert_true(stream_view(stream, &view));
+    assert_int_equal(view.pushed_event_count, 0);
+    for (uint32_t counter = 1; counter <= 5; counter++) {
+        stream_pushed(&streams, stream, counter, &unwatched, 100, 77);
+        stream_pushed(&streams, stream, counter, &unwatched, 100, 77); /* the copy */
+    }
+    assert_true(pushed_of("s.change", &view));
+    assert_int_equal(view.pushed_event_count, 5);
+    assert_int_equal(view.byte_count, 500);
+    assert_true(view.last_event_ns == 77);
+}
+
+static void the_pushed_count_goes_on_behind_the_wrap(void **state)
+{
+    (void)state;
+    stream_t *stream = published("s.change");
+    stream_view_t view;
+    stream_pushed(&streams, stream, UINT32_MAX - 1, &unwatched, 1, 1);
+    stream_pushed(&streams, stream, UINT32_MAX, &unwatched, 1, 1);
+    stream_pushed(&streams, stream, 0, &unwatched, 1, 1);
+    stream_pushed(&streams, stream, 1, &unwatched, 1, 1);
+    assert_true(pushed_of("s.change", &view));
+    assert_true(view.pushed_event_count == (uint64_t)UINT32_MAX + 2);
+}
+
+static void a_stream_that_nobody_subscribed_to_is_not_shown(void **state)
+{
+    (void)state;
+    stream_view_t view;
+    stream_pushed(&streams, published("s.change"), 0, &unwatched, 1, 1);
+    assert_false(pushed_of("s.change", &view));
+    assert_int_equal(view.pushed_event_count, 0);
+}
+
+static void streams_without_counters_are_counted_by_calls(void **state)
+{
+    (void)state;
+    const char *sent = HOST "a/b/c/attr#dbase=no.change";
+    const char *subscribed = HOST "a/b/c/attr.change";
+    stream_is_counted(published(subscribed));
+    stream_view_t view;
+    push_call_t call = {.counts = true};
+    for (call.number = 1; call.number <= 3; call.number++) {
+        stream_pushed(&streams, published(sent), 0, &call, 10, 1);
+        stream_pushed(&streams, published(sent), 0, &call, 10, 1); /* the copy */
+    }
+    call.counts = false; /* the same event for clients of another IDL level */
+    stream_pushed(&streams, published(sent), 0, &call, 10, 1);
+    assert_true(pushed_of(sent, &view));
+    assert_int_equal(view.pushed_event_count, 3);
+    assert_int_equal(view.byte_count, 30);
+    assert_false(pushed_of(subscribed, &view)); /* it was another name for the same */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_jump_is_one_miss_and_many_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_duplicate_is_discarded_not_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_subscriber_has_lost_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(counters_survive_the_wrap, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_jump_across_the_wrap_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_counter_that_starts_again_is_a_restart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_new_process_is_a_restart_even_if_its_counter_is_ahead,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_connection_made_anew_to_the_same_process_is_no_restart,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_reconnection_keeps_the_counts_of_all_topics, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_new_subscription_counts_from_zero, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_disconnection_is_understood_whatever_it_calls_the_topic,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(channels_are_tied_to_their_topics, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_topic_from_before_the_agent_is_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_server_counters_losses_are_unknown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(pushed_events_are_counted_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_pushed_count_goes_on_behind_the_wrap, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_that_nobody_subscribed_to_is_not_shown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(streams_without_counters_are_counted_by_calls, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
