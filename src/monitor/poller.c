@@ -432,7 +432,8 @@ static const char *what_to_do(tango_error_kind_t kind)
     case TANGO_ERROR_NOT_RUNNING:
         return ": " LOAD_THE_AGENT;
     case TANGO_ERROR_DATABASE:
-        return ": check that it runs, and that TANGO_HOST=HOST:PORT or tango://HOST:PORT/ names it";
+        return ": start it, or name the right one: TANGO_HOST=HOST:PORT, or "
+               "tango://HOST:PORT/DEVICE";
     case TANGO_ERROR_TIMEOUT:
         return ": see whether it hangs, or try a longer --timeout";
     case TANGO_ERROR_NONE:

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <iostream>
 #include <memory>
 #include <new>
 #include <string>
@@ -246,6 +247,10 @@ extern "C" {
 bool tango_client_init(int timeout_ms, tango_error_t *error)
 {
     return guarded(error, [&] {
+        /* The library prints some failures before it throws them. They are told once, by us, and
+         * standard output may be a recording. */
+        std::cout.rdbuf(nullptr);
+        std::cerr.rdbuf(nullptr);
         Tango::ApiUtil *api = Tango::ApiUtil::instance();
         const CORBA::ORB_var orb = api->get_orb();
         if (CORBA::is_nil(orb))

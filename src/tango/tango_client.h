@@ -54,7 +54,8 @@ typedef struct tango_device tango_device_t;
 /*
  * Starts the Tango client library. timeout_ms is how long a call waits for an answer, and one try
  * to connect for a server that takes the connection but doesn't talk; connecting takes up to three
- * tries. Call it once.
+ * tries. From then on std::cout and std::cerr, to which the library prints, are silent; C's stdout
+ * and stderr aren't. Call it once.
  */
 bool tango_client_init(int timeout_ms, tango_error_t *error);
 
