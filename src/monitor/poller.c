@@ -22,6 +22,9 @@
  * the very same moment can still say so. */
 #define SLACK_SECONDS 0.25
 
+/* How long the end waits for workers that are about to come home. */
+#define END_SECONDS 0.2
+
 #define LOAD_THE_AGENT                                                                             \
     "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
     "ska-tango-event-monitor(1))"
@@ -185,6 +188,14 @@ static bool perf_is_off(const response_t *response)
                         (response->has_client && !response->receive_perf_on));
 }
 
+/* Wakes whoever waits in the poller's thread. An eventfd that is full is readable: good enough. */
+static void wake_poller(const poller_t *self)
+{
+    const uint64_t one = 1;
+    while (write(self->done_fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
 /* Hands a result to who waits for it; one that came too late is thrown away. Locked. */
 static void deliver(worker_t *self, result_t *result)
 {
@@ -193,10 +204,7 @@ static void deliver(worker_t *self, result_t *result)
         self->answered = true;
         self->result = *result;
         *result = (result_t){0};
-        const uint64_t one = 1;
-        /* An eventfd that is full is readable, which is all that is wanted. */
-        if (write(self->poller->done_fd, &one, sizeof one) < 0)
-            return;
+        wake_poller(self->poller);
     }
     result_clear(result);
 }
@@ -253,6 +261,8 @@ static void *worker_main(void *argument)
         run_task(self);
         self->task = self->next;
         self->next = TASK_NONE;
+        if (self->quit && self->task == TASK_NONE)
+            wake_poller(self->poller);
     }
     pthread_mutex_unlock(lock);
     tango_device_destroy(&self->device);
@@ -327,37 +337,54 @@ static bool any_awaited(poller_t *self)
     return awaited;
 }
 
+static bool any_busy(poller_t *self)
+{
+    bool busy = false;
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < self->worker_count && !busy; i++)
+        busy = self->workers[i]->task != TASK_NONE;
+    pthread_mutex_unlock(&self->lock);
+    return busy;
+}
+
 /*
- * Waits until nobody is awaited any more, for so many seconds at most; then gives those up who are.
+ * Waits until a condition that workers change is no longer true, for so many seconds at most.
  * Returns false if stop_fd called it off.
  */
-static bool await(poller_t *self, double seconds, int stop_fd)
+static bool wait_while(poller_t *self, bool (*condition)(poller_t *), double seconds, int stop_fd)
 {
     const double deadline = monotonic_seconds() + seconds;
-    bool stopped = false;
-    while (any_awaited(self)) {
+    while (condition(self)) {
         const double left = deadline - monotonic_seconds();
         if (left <= 0)
-            break;
+            return true;
         struct pollfd fds[2] = {{.fd = self->done_fd, .events = POLLIN},
                                 {.fd = stop_fd, .events = POLLIN}};
         const struct timespec wait = {.tv_sec = (time_t)left,
                                       .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
         if (ppoll(fds, 2, &wait, NULL) < 0)
             continue; /* EINTR: the deadline still holds */
-        if (fds[1].revents) {
-            stopped = true;
-            break;
-        }
+        if (fds[1].revents)
+            return false;
         uint64_t count = 0;
         if (fds[0].revents && read(self->done_fd, &count, sizeof count) < 0)
             continue; /* somebody read it before: nothing lost, the loop looks for itself */
     }
+    return true;
+}
+
+/*
+ * Waits until nobody is awaited any more, for so many seconds at most; then gives those up who are.
+ * Returns false if stop_fd called it off.
+ */
+static bool await(poller_t *self, double seconds, int stop_fd)
+{
+    const bool waited = wait_while(self, any_awaited, seconds, stop_fd);
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < self->worker_count; i++)
         self->workers[i]->awaited = false;
     pthread_mutex_unlock(&self->lock);
-    return !stopped;
+    return waited;
 }
 
 /*
@@ -667,14 +694,12 @@ bool poller_destroy(poller_t **pointer)
     *pointer = NULL;
     if (!self)
         return true;
-    bool hanging = false;
     pthread_mutex_lock(&self->lock);
-    for (size_t i = 0; i < self->worker_count; i++) {
+    for (size_t i = 0; i < self->worker_count; i++)
         self->workers[i]->quit = true;
-        hanging |= self->workers[i]->task != TASK_NONE;
-    }
     pthread_mutex_unlock(&self->lock);
-    if (hanging)
+    wait_while(self, any_busy, END_SECONDS, -1);
+    if (any_busy(self))
         return false;
     for (size_t i = 0; i < self->worker_count; i++)
         worker_end(self->workers[i]);

@@ -1,0 +1,125 @@
+#include "cmocka_all.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/options.h"
+
+#define MAX_ARGS 16
+
+/* Parses a command line given as words; the words may be reordered, so they are copied. */
+static options_result_t parse(options_t *options, char **error, const char *const *words)
+{
+    static char *argv[MAX_ARGS + 1];
+    int argc = 0;
+    argv[argc++] = (char *)"ska-tango-event-monitor";
+    while (words[argc - 1] && argc < MAX_ARGS) {
+        argv[argc] = (char *)words[argc - 1];
+        argc++;
+    }
+    argv[argc] = NULL;
+    return options_parse(options, argc, argv, error);
+}
+
+static void wrong(const char *expected, const char *const *words)
+{
+    options_t options;
+    char *error = NULL;
+    assert_int_equal(parse(&options, &error, words), OPTIONS_WRONG);
+    assert_non_null(error);
+    if (!strstr(error, expected))
+        fail_msg("\"%s\" is not in: %s", expected, error);
+    assert_null(strchr(error, '\n'));
+    free(error);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *const words[] = {"foo/bar/pub", NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    assert_null(error);
+    assert_true(options.poll_period == 10.0);
+    assert_true(options.timeout == 3.0);
+    assert_true(options.count == 0);
+    assert_null(options.output);
+    assert_false(options.append || options.perf || options.quiet);
+    assert_true(options.device_count == 1);
+    assert_string_equal(options.devices[0], "foo/bar/pub");
+}
+
+static void test_everything(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *const words[] = {"a/b/c", "--poll-period", "0.5",   "-amq",      "-o",
+                                 "file",  "--count=7",     "d/e/f", "--timeout", "1e1",
+                                 "--",    "-odd",          NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    assert_true(options.poll_period == 0.5);
+    assert_true(options.timeout == 10.0);
+    assert_true(options.count == 7);
+    assert_string_equal(options.output, "file");
+    assert_true(options.append && options.perf && options.quiet);
+    assert_true(options.device_count == 3);
+    assert_string_equal(options.devices[0], "a/b/c");
+    assert_string_equal(options.devices[1], "d/e/f");
+    assert_string_equal(options.devices[2], "-odd");
+}
+
+static void test_help_and_version(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    assert_int_equal(parse(&options, &error, (const char *const[]){"--help", NULL}), OPTIONS_HELP);
+    assert_int_equal(parse(&options, &error, (const char *const[]){"-h", NULL}), OPTIONS_HELP);
+    assert_int_equal(parse(&options, &error, (const char *const[]){"--version", NULL}),
+                     OPTIONS_VERSION);
+}
+
+static void test_numbers_are_checked(void **state)
+{
+    (void)state;
+    static const char *const bad_seconds[] = {"nan", "NAN", "inf",  "-1",   "+1",  "",   " 1",
+                                              "1 ",  "1s",  "0x10", "0",    "1,5", "1e", "1e99",
+                                              "--",  ".",   "1e-9", "2..5", "e5"};
+    for (size_t i = 0; i < sizeof bad_seconds / sizeof bad_seconds[0]; i++) {
+        wrong("not a number of seconds",
+              (const char *const[]){"--poll-period", bad_seconds[i], "a/b/c", NULL});
+        wrong("not a number of seconds",
+              (const char *const[]){"--timeout", bad_seconds[i], "a/b/c", NULL});
+    }
+    static const char *const bad_counts[] = {
+        "0", "-1", "+1", "1.5", "1x", "", "nan", " 1", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad_counts / sizeof bad_counts[0]; i++)
+        wrong("not a number of polls", (const char *const[]){"-n", bad_counts[i], "a/b/c", NULL});
+}
+
+static void test_wrong_lines(void **state)
+{
+    (void)state;
+    wrong("no device named", (const char *const[]){NULL});
+    wrong("no device named", (const char *const[]){"-q", NULL});
+    wrong("name of a device is empty", (const char *const[]){"a/b/c", "", NULL});
+    wrong("--bogus: no such option", (const char *const[]){"--bogus", "a/b/c", NULL});
+    wrong("-z: no such option", (const char *const[]){"-qz", "a/b/c", NULL});
+    wrong("--quiet=1: takes no value", (const char *const[]){"--quiet=1", "a/b/c", NULL});
+    wrong("-o: needs a value", (const char *const[]){"a/b/c", "-o", NULL});
+    wrong("--timeout: needs a value", (const char *const[]){"a/b/c", "--timeout", NULL});
+    wrong("--append: needs --output", (const char *const[]){"-a", "a/b/c", NULL});
+    wrong("name of the file is empty", (const char *const[]){"-o", "", "a/b/c", NULL});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),         cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_help_and_version), cmocka_unit_test(test_numbers_are_checked),
+        cmocka_unit_test(test_wrong_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
