@@ -33,3 +33,15 @@ def servers(tmp_path):
     """A ServerPool for one test; every server ends with the test."""
     with tango_servers.ServerPool(tmp_path) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """A real Tango database, a LocalTango: ``database.tango_host``, ``database.port``.
+
+    It is one for all tests of a run, so give servers names of your own in it. A test that
+    wants to stop its database starts one with tango_servers.start_database().
+    """
+    running = tango_servers.start_database(tmp_path_factory.mktemp("database"))
+    yield running
+    running.stop()

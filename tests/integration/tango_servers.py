@@ -9,14 +9,19 @@ A test asks for the fixture ``servers`` (conftest.py) and gets a :class:`ServerP
         wait_for(lambda: sub.proxy().received > 3, what="events")
         answer = json.loads(pub.admin_proxy().QueryEventAgent())
 
-Everything listens on 127.0.0.1 only. Without ``database=`` a server runs without one.
+Everything listens on 127.0.0.1 only. Without ``database=`` a server runs without one; with
+``database=database``, the fixture of that name, it is registered there and started from it:
+
+        pub = servers.publisher("test/pub/7", database=database)   # tango://127.0.0.1:.../test/pub/7
+        run_monitor("test/pub/7", TANGO_HOST=database.tango_host)
+
+A ``tango.DeviceProxy`` is only ever made from a full name here: the test process itself has no
+TANGO_HOST, and PyTango would remember the first one it saw.
 """
 
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +30,10 @@ from pathlib import Path
 import tango
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "demo"))
+
+from local_tango import LocalTango, connects, free_port, listens_on  # noqa: E402,F401
+
 BUILD = Path(os.environ.get("BUILD_DIR", ROOT / "build")).resolve()
 SERVERS = Path(__file__).resolve().parent / "servers"
 
@@ -56,23 +65,6 @@ def wait_for(predicate, timeout=20.0, what="a condition", period=0.02):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s in vain for {what}; last: {answer!r}")
         time.sleep(period)
-
-
-def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on.
-
-    Taken from below the range that the kernel gives to outgoing connections, so that nobody
-    is handed it by chance before the server that it is meant for binds it.
-    """
-    for _ in range(200):
-        port = random.randint(15000, 32000)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise RuntimeError("no free TCP port on 127.0.0.1 between 15000 and 32000")
 
 
 def clean_environment(**extra):
@@ -199,9 +191,8 @@ class Server:
                 f"{self.server_name} ended with {self.process.returncode} while it started"
             )
         # A proxy that failed to connect doesn't try again for a second: knock on the port first.
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as knock:
-            if knock.connect_ex(("127.0.0.1", self.port)) != 0:
-                return False
+        if not connects(self.port):
+            return False
         try:
             for name in [self.admin] + [self.name(d) for ds in self.devices.values() for d in ds]:
                 tango.DeviceProxy(name).ping()
@@ -276,6 +267,18 @@ class ServerPool:
 
     def tango_test(self, device="test/tangotest/1", instance="test", **options):
         return self.add([TANGO_TEST], instance, {"TangoTest": [device]}, **options)
+
+
+def start_database(folder):
+    """A LocalTango with nothing but the database; ``stop()`` ends it."""
+    database = LocalTango(folder, preexec_fn=die_with_parent)
+    database.make_folder()
+    try:
+        database.start_database(free_port())
+    except BaseException:
+        database.stop()
+        raise
+    return database
 
 
 def need(path):

@@ -42,3 +42,26 @@ def test_restart_and_kill(servers):
 def test_tango_test(servers):
     server = servers.tango_test()
     assert server.admin_proxy().QueryDevice() == ["TangoTest::test/tangotest/1"]
+
+
+def test_cpp_publisher(servers):
+    pub = servers.cpp_publisher()
+    sub = servers.subscriber()
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    pub.proxy().PushBurst(50)
+    pub.proxy().PushPaced([50, 1000])
+    wait_for(lambda: pub.proxy().pushed == 100, what="the last paced event")
+    wait_for(lambda: sub.proxy().received in (101, 102), what="all callbacks")
+    wait_for(lambda: not pub.proxy().pushing, what="the end of the pushing")
+
+
+def test_servers_in_a_database(servers, database):
+    pub = servers.publisher("fixtures/pub/1", "fixtures", database=database)
+    sub = servers.subscriber("fixtures/sub/1", "fixtures", database=database)
+    test = servers.tango_test("fixtures/test/1", "fixtures", database=database)
+    assert "#dbase=no" not in pub.name()
+    sub.proxy().Subscribe(["fixtures/pub/1/attr", "change"])
+    wait_for(lambda: sub.proxy().received > 2, what="events of attr")
+    assert test.proxy().State() is not None
+    pub.restart()
+    assert pub.admin_proxy().QueryDevice() == ["Publisher::fixtures/pub/1"]

@@ -1,0 +1,239 @@
+// A C++ device server that pushes change events as fast as C++ can, for tests that need more
+// events in a second than Python makes, and know exactly how many there were.
+//
+// Server name: cpp_publisher/<instance>; device class: CppPublisher.
+//   burst (DevDouble, pushed by code)  the number of the newest event, counted from 1
+//   pushed (DevLong64)                 how often push_change_event was called
+//   pushing (DevBoolean)               whether a PushPaced is under way
+//   PushBurst(DevLong)                 pushes that many events, and returns
+//   PushPaced([number, per second])    returns at once; the events follow from a thread
+
+#include <tango.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace
+{
+
+class CppPublisher : public Tango::Device_4Impl
+{
+  public:
+    CppPublisher(Tango::DeviceClass *its_class, const std::string &its_name)
+        : Tango::Device_4Impl(its_class, its_name.c_str())
+    {
+        set_change_event("burst", true, false);
+        set_state(Tango::ON);
+    }
+
+    CppPublisher(const CppPublisher &) = delete;
+    CppPublisher &operator=(const CppPublisher &) = delete;
+
+    ~CppPublisher() override
+    {
+        delete_device();
+    }
+
+    void init_device() override
+    {
+    }
+
+    void delete_device() override
+    {
+        stop_ = true;
+        join();
+    }
+
+    // Pushes one event after another, with the device's monitor held only for each push, so that
+    // commands and subscriptions get their turn in between.
+    void push(Tango::DevLong count)
+    {
+        for (Tango::DevLong done = 0; done < count; done++)
+            push_one();
+    }
+
+    void push_paced(Tango::DevLong count, Tango::DevLong per_second)
+    {
+        if (pushing_)
+            Tango::Except::throw_exception("TEST_StillPushing", "a PushPaced is still under way",
+                                           "CppPublisher::push_paced");
+        join();
+        pushing_ = true;
+        pacer_ = std::thread([this, count, per_second] {
+            // cppTango's locks want every thread known to omniORB.
+            omni_thread::ensure_self known_to_omni;
+            const auto start = std::chrono::steady_clock::now();
+            for (Tango::DevLong done = 0; done < count && !stop_; done++) {
+                std::this_thread::sleep_until(
+                    start + std::chrono::nanoseconds(1000000000LL * done / per_second));
+                push_one();
+            }
+            pushing_ = false;
+        });
+    }
+
+    void read_burst(Tango::Attribute &attribute)
+    {
+        burst_value_ = static_cast<Tango::DevDouble>(pushed_.load());
+        attribute.set_value(&burst_value_);
+    }
+
+    void read_pushed(Tango::Attribute &attribute)
+    {
+        pushed_value_ = pushed_;
+        attribute.set_value(&pushed_value_);
+    }
+
+    void read_pushing(Tango::Attribute &attribute)
+    {
+        pushing_value_ = pushing_;
+        attribute.set_value(&pushing_value_);
+    }
+
+  private:
+    void push_one()
+    {
+        Tango::AutoTangoMonitor guard(this);
+        Tango::DevDouble value = static_cast<Tango::DevDouble>(++pushed_);
+        push_change_event("burst", &value);
+    }
+
+    void join()
+    {
+        if (pacer_.joinable())
+            pacer_.join();
+    }
+
+    std::atomic<Tango::DevLong64> pushed_{0};
+    std::atomic<bool> pushing_{false};
+    std::atomic<bool> stop_{false};
+    std::thread pacer_;
+    // What set_value points at has to live until the answer is sent.
+    Tango::DevDouble burst_value_ = 0.0;
+    Tango::DevLong64 pushed_value_ = 0;
+    Tango::DevBoolean pushing_value_ = false;
+};
+
+// A scalar attribute whose value one method of CppPublisher sets.
+class PublisherAttr : public Tango::Attr
+{
+  public:
+    using Reader = void (CppPublisher::*)(Tango::Attribute &);
+
+    PublisherAttr(const char *its_name, long its_type, Reader reader)
+        : Tango::Attr(its_name, its_type, Tango::READ), reader_(reader)
+    {
+    }
+
+    void read(Tango::DeviceImpl *device, Tango::Attribute &attribute) override
+    {
+        (static_cast<CppPublisher *>(device)->*reader_)(attribute);
+    }
+
+    bool is_allowed(Tango::DeviceImpl *, Tango::AttReqType) override
+    {
+        return true;
+    }
+
+  private:
+    Reader reader_;
+};
+
+class PushBurst : public Tango::Command
+{
+  public:
+    PushBurst() : Tango::Command("PushBurst", Tango::DEV_LONG, Tango::DEV_VOID, "how many", "")
+    {
+    }
+
+    CORBA::Any *execute(Tango::DeviceImpl *device, const CORBA::Any &in) override
+    {
+        Tango::DevLong count = 0;
+        extract(in, count);
+        static_cast<CppPublisher *>(device)->push(count);
+        return insert();
+    }
+};
+
+class PushPaced : public Tango::Command
+{
+  public:
+    PushPaced()
+        : Tango::Command("PushPaced", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID,
+                         "number of events, events per second", "")
+    {
+    }
+
+    CORBA::Any *execute(Tango::DeviceImpl *device, const CORBA::Any &in) override
+    {
+        const Tango::DevVarLongArray *numbers = nullptr;
+        extract(in, numbers);
+        if (numbers->length() != 2 || (*numbers)[1] <= 0)
+            Tango::Except::throw_exception("TEST_BadArgument", "want: number, events per second",
+                                           "PushPaced::execute");
+        static_cast<CppPublisher *>(device)->push_paced((*numbers)[0], (*numbers)[1]);
+        return insert();
+    }
+};
+
+class CppPublisherClass : public Tango::DeviceClass
+{
+  public:
+    explicit CppPublisherClass(std::string class_name) : Tango::DeviceClass(class_name)
+    {
+    }
+
+    void attribute_factory(std::vector<Tango::Attr *> &attributes) override
+    {
+        attributes.push_back(
+            new PublisherAttr("burst", Tango::DEV_DOUBLE, &CppPublisher::read_burst));
+        attributes.push_back(
+            new PublisherAttr("pushed", Tango::DEV_LONG64, &CppPublisher::read_pushed));
+        attributes.push_back(
+            new PublisherAttr("pushing", Tango::DEV_BOOLEAN, &CppPublisher::read_pushing));
+    }
+
+    void command_factory() override
+    {
+        command_list.push_back(new PushBurst);
+        command_list.push_back(new PushPaced);
+    }
+
+    void device_factory(const Tango::DevVarStringArray *names) override
+    {
+        for (CORBA::ULong i = 0; i < names->length(); i++) {
+            const std::string device = (*names)[i].in();
+            device_list.push_back(new CppPublisher(this, device));
+            if (Tango::Util::_UseDb)
+                export_device(device_list.back());
+            else
+                export_device(device_list.back(), device.c_str());
+        }
+    }
+};
+
+} // namespace
+
+// Called by cppTango: which classes this server has.
+void Tango::DServer::class_factory()
+{
+    add_class(new CppPublisherClass("CppPublisher"));
+}
+
+int main(int argc, char *argv[])
+{
+    try {
+        Tango::Util *util = Tango::Util::init(argc, argv);
+        util->server_init();
+        std::cout << "Ready to accept request" << std::endl;
+        util->server_run();
+    } catch (const CORBA::Exception &exception) {
+        Tango::Except::print_exception(exception);
+        return 1;
+    }
+    return 0;
+}
