@@ -609,9 +609,8 @@ static void print_receive_perf(const summary_t *self, const response_t *response
 
 static void print_perf(const summary_t *self, const response_t *response)
 {
-    bool off = (response->has_server && !response->push_perf_on) ||
-               (response->has_client && !response->receive_perf_on);
-    if (off) {
+    bool on = response->push_perf_on || response->receive_perf_on;
+    if (!on && (response->has_server || response->has_client)) {
         fputs(INDENT "performance monitoring is off\n", self->out);
     }
     print_push_perf(self, response);
@@ -639,10 +638,10 @@ static void print_source(const summary_t *self, const response_t *response)
         }
         break;
     case RESPONSE_VERSION_1:
-        fputs("built-in command, which doesn't tell how many events were lost", self->out);
+        fputs("built-in command (doesn't count lost events)", self->out);
         break;
     case RESPONSE_LEGACY:
-        fputs("patched server (legacy), which doesn't tell how many events were lost", self->out);
+        fputs("patched server (doesn't count lost events)", self->out);
         break;
     }
 }
