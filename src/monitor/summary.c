@@ -314,7 +314,7 @@ static void add_tags(text_table_t *table, const part_t *part, const subscription
 {
     char *tags = memory_string("");
     const response_subscription_t *after = row->change->after;
-    if (row->new_losses > 0) {
+    if (after && row->new_losses > 0) {
         add_tag(&tags, after->lost_event_count != RESPONSE_UNKNOWN ? "LOST" : "MISSED");
     }
     add_tag(&tags, tag_of(row->change->kind, part->changes->first));
@@ -322,6 +322,12 @@ static void add_tags(text_table_t *table, const part_t *part, const subscription
     add_tag(&tags, row->publisher_restarted ? "publisher restart" : "");
     text_table_cell(table, tags);
     free(tags);
+}
+
+/* Whether there is a text now, and it isn't the one of before. */
+static bool is_other(const char *before, const char *after)
+{
+    return after && (!before || strcmp(before, after) != 0);
 }
 
 static void add_subscription(text_table_t *table, const summary_t *self, const part_t *part,
@@ -358,12 +364,9 @@ static void add_subscription(text_table_t *table, const summary_t *self, const p
     add_step(table, row->publisher_restarts);
     add_rate(table, row->received, part->seconds);
     bool resubscribed =
-        before && after && after->last_resubscribed &&
-        (!before->last_resubscribed || strcmp(before->last_resubscribed, after->last_resubscribed));
+        before && after && is_other(before->last_resubscribed, after->last_resubscribed);
     text_table_cell(table, resubscribed ? after->last_resubscribed : "-");
-    bool other_channel =
-        before && after && after->channel_name &&
-        (!before->channel_name || strcmp(before->channel_name, after->channel_name));
+    bool other_channel = before && after && is_other(before->channel_name, after->channel_name);
     text_table_cell(table, other_channel ? short_name(self, after->channel_name) : "-");
 }
 

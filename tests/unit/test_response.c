@@ -544,22 +544,23 @@ static void test_not_json(void **state)
 static void test_deep_and_large(void **state)
 {
     (void)state;
-    const size_t size = 4 * 1024 * 1024;
+    const size_t size = (size_t)4 << 20;
     char *text = malloc(size);
     assert_non_null(text);
     memset(text, '[', size);
     assert_not_json(text, size);
-    for (size_t i = 0; i + 5 <= size; i += 5) {
-        memcpy(text + i, "{\"a\":", 5);
+    for (size_t i = 0; i < size; i++) {
+        text[i] = "{\"a\":"[i % 5];
     }
     assert_not_json(text, size);
 
     /* A name of megabytes in a message is clumsy, but no harm. */
     int used = snprintf(text, size, "{\"server\": {\"event_counters\": {\"");
     memset(text + used, 'n', size - (size_t)used);
-    memcpy(text + size - 8, "\": []}}}", 8);
+    const char end[] = "\": []}}}";
+    snprintf(text + size - sizeof(end), sizeof(end), "%s", end);
     char *error = NULL;
-    assert_null(response_parse(text, size, &error));
+    assert_null(response_parse(text, size - 1, &error));
     assert_true(strlen(error) > size - 100);
     free(error);
     free(text);
