@@ -81,7 +81,7 @@ static bool share_prefix(char **prefix, const char *name)
         *prefix = memory_format("%.*s", (int)length, name);
         return true;
     }
-    return strlen(*prefix) == length && strncmp(*prefix, name, length) == 0;
+    return strncmp(*prefix, name, length) == 0; /* to the slash, which ends both */
 }
 
 static bool share_prefix_of_changes(char **prefix, const changes_t *changes)

@@ -318,6 +318,13 @@ static void test_counts_that_went_down(void **state)
                   "                   subscription         received  missed  discarded  callbacks\n"
                   "  MISSED, restart  a/b/c/d.idl5_change         3       1          1          "
                   "1\n");
+    /* One that fell tells that the others, too, started again, however high they are by now. */
+    assert_change("{'version': 1, " SUBSCRIPTION(100, 100, 5, null, null),
+                  "{'version': 1, " SUBSCRIPTION(300, 300, 0, null, null),
+                  "(names without tango://h:1/)\n"
+                  "dserver/srv/1\n"
+                  "           subscription         received  missed  discarded  callbacks\n"
+                  "  restart  a/b/c/d.idl5_change       300       0          1          1\n");
 }
 
 static void test_server_restart(void **state)
