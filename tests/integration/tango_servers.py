@@ -86,10 +86,13 @@ def die_with_parent():
 class Server:
     """One device server process. Its devices are known by the names given in ``devices``."""
 
-    def __init__(self, argv, instance, devices, log, database=None, agent=False, env=None):
+    def __init__(
+        self, argv, instance, devices, log, database=None, agent=False, launcher=None, env=None
+    ):
         """``argv``: the program, without its instance. ``devices``: {class: [device, ...]}.
 
-        ``agent``: preload the agent. ``env``: further environment variables.
+        ``agent``: preload the agent; True for the built one, or a path. ``launcher``: start
+        it through that launcher instead. ``env``: further environment variables.
         ``database``: a LocalTango whose database knows the server, or None for ``-nodb``.
         """
         self.argv = [str(part) for part in argv]
@@ -97,7 +100,8 @@ class Server:
         self.devices = devices
         self.log = Path(log)
         self.database = database
-        self.agent = agent
+        self.agent = AGENT_LIB if agent is True else agent
+        self.launcher = launcher
         self.env = dict(env or {})
         self.port = free_port()
         self.process = None
@@ -167,7 +171,9 @@ class Server:
             argv += ["-nodb", "-dlist", ",".join(names)]
         argv += ["-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"]
         if self.agent:
-            env["LD_PRELOAD"] = str(AGENT_LIB)
+            env["LD_PRELOAD"] = str(need(Path(self.agent)))
+        if self.launcher:
+            argv = [str(self.launcher), "run", "--", *argv]
         env.update({name: str(value) for name, value in self.env.items()})
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,0 +1,214 @@
+"""The launcher: what it starts is itself, with the agent in front."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+from tango_servers import BUILD, clean_environment, wait_for
+
+# Prints what it was started with, as the command that the launcher becomes.
+SHOW = "printf '%s|' \"$LD_PRELOAD\" \"$@\""
+
+
+@pytest.fixture
+def launch(launcher_bin):
+    def run(*args, **env):
+        return subprocess.run(
+            [str(launcher_bin), *map(str, args)],
+            env=clean_environment(**env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
+
+
+def one_line(text):
+    assert text.startswith("ska-tango-event-agent: "), text
+    assert text.count("\n") == 1 and text.endswith("\n"), text
+    return text
+
+
+def test_path(launch, agent_lib):
+    result = launch("path")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{agent_lib}\n", "")
+
+
+def test_agent_is_preloaded(launch, agent_lib):
+    result = launch("run", "--", "/bin/sh", "-c", SHOW, "sh", "a b", "--perf", "")
+    assert result.stdout == f"{agent_lib}|a b|--perf||"
+    assert result.stderr == ""
+
+
+def test_double_dash_is_optional(launch, agent_lib):
+    assert launch("run", "/bin/sh", "-c", SHOW).stdout == f"{agent_lib}|"
+
+
+def test_what_was_preloaded_is_kept(launch, agent_lib):
+    libc = launch("run", "--", "/bin/sh", "-c", SHOW, LD_PRELOAD="libm.so.6 libc.so.6")
+    assert libc.stdout == f"{agent_lib}:libm.so.6 libc.so.6|"
+    empty = launch("run", "--", "/bin/sh", "-c", SHOW, LD_PRELOAD="")
+    assert empty.stdout == f"{agent_lib}|"
+
+
+def test_options_set_the_agents_variables(launch):
+    show = 'echo "$SKA_TANGO_EVENT_AGENT_PERF,$SKA_TANGO_EVENT_AGENT_SCHEMA,'
+    show += '$SKA_TANGO_EVENT_AGENT_LOG"'
+    given = launch("run", "--perf", "--schema", "legacy", "--log=debug", "/bin/sh", "-c", show)
+    assert given.stdout == "1,legacy,debug\n"
+    inherited = launch("run", "/bin/sh", "-c", show, SKA_TANGO_EVENT_AGENT_LOG="info")
+    assert inherited.stdout == ",,info\n"
+
+
+@pytest.mark.parametrize("status", [0, 1, 77, 255])
+def test_exit_status_is_the_commands(launch, status):
+    assert launch("run", "--", "/bin/sh", "-c", f"exit {status}").returncode == status
+
+
+def test_death_by_signal_is_the_commands(launch):
+    assert launch("run", "--", "/bin/sh", "-c", "kill -SEGV $$").returncode == -signal.SIGSEGV
+
+
+def test_pid_and_signals_are_the_commands(launcher_bin):
+    script = "trap 'echo got TERM; exit 9' TERM; echo $$; while :; do sleep 0.05; done"
+    process = subprocess.Popen(
+        [str(launcher_bin), "run", "--", "/bin/sh", "-c", script],
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == f"{process.pid}\n"
+        process.terminate()
+        assert process.stdout.readline() == "got TERM\n"
+        assert process.wait(10) == 9
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_command_not_found(launch):
+    result = launch("run", "--", "no-such-command-here")
+    assert result.returncode == 127
+    assert "no-such-command-here" in one_line(result.stderr)
+
+
+def test_command_not_executable(launch, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    for command in (script, tmp_path):
+        result = launch("run", "--", command)
+        assert result.returncode == 126
+        assert str(command) in one_line(result.stderr)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["walk"],
+        ["path", "further"],
+        ["--help", "further"],
+        ["run"],
+        ["run", "--"],
+        ["run", "--nonsense", "true"],
+        ["run", "--log"],
+        ["run", "--log", "loud", "true"],
+        ["run", "--schema", "2", "true"],
+    ],
+)
+def test_wrong_usage(launch, args):
+    result = launch(*args)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    one_line(result.stderr)
+
+
+def test_help_and_version(launch):
+    assert launch("--help").stdout.startswith("usage: ska-tango-event-agent run ")
+    assert launch("--version").stdout.startswith("ska-tango-event-agent 0.")
+
+
+def test_full_disk(launcher_bin):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run(
+            [str(launcher_bin), "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 1
+    one_line(result.stderr)
+
+
+def test_named_agent(launch, agent_lib, tmp_path):
+    link = tmp_path / "link.so"
+    link.symlink_to(agent_lib)
+    assert launch("path", SKA_TANGO_EVENT_AGENT_LIB=link).stdout == f"{link}\n"
+    relative = os.path.relpath(link)
+    absolute = launch("path", SKA_TANGO_EVENT_AGENT_LIB=relative).stdout
+    assert absolute == f"{os.getcwd()}/{relative}\n"
+
+
+def test_named_agent_is_missing(launch, tmp_path):
+    for wrong in (tmp_path / "nothing.so", tmp_path):
+        result = launch("run", "true", SKA_TANGO_EVENT_AGENT_LIB=wrong)
+        assert result.returncode == 125
+        assert str(wrong) in one_line(result.stderr)
+
+
+@pytest.mark.parametrize("folder", ["a b", "a:b", "$LIB"])
+def test_path_that_ld_preload_cannot_hold(launch, agent_lib, tmp_path, folder):
+    awkward = tmp_path / folder / "agent.so"
+    awkward.parent.mkdir()
+    shutil.copy(agent_lib, awkward)
+    result = launch("run", "true", SKA_TANGO_EVENT_AGENT_LIB=awkward)
+    assert result.returncode == 125
+    assert "SKA_TANGO_EVENT_AGENT_LIB" in one_line(result.stderr)
+    # What that line says to do helps.
+    link = tmp_path / "link.so"
+    link.symlink_to(awkward)
+    result = launch("run", "--", "/bin/sh", "-c", SHOW, SKA_TANGO_EVENT_AGENT_LIB=link)
+    assert (result.stdout, result.stderr) == (f"{link}|", "")
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/opt/tango tools"])
+def test_installed_anywhere(tmp_path, prefix):
+    """Installed for a prefix into a DESTDIR, and used from there: nothing absolute is built in."""
+    build = tmp_path / "build"
+    root = BUILD / "CMakeCache.txt"
+    source = next(
+        line.partition("=")[2]
+        for line in root.read_text().splitlines()
+        if line.startswith("CMAKE_HOME_DIRECTORY:")
+    )
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+    configure = ["cmake", "-S", source, "-B", build, "-G", "Ninja"]
+    subprocess.run([*configure, f"-DCMAKE_INSTALL_PREFIX={prefix}"], **quiet)
+    targets = ["ska-tango-event-agent", "ska-tango-event-agent-lib"]
+    subprocess.run(["cmake", "--build", build, "--target", *targets], **quiet)
+    for part in ("agent", "launcher"):
+        install = ["cmake", "--install", build / "src" / part]
+        subprocess.run(install, env=dict(os.environ, DESTDIR=str(tmp_path / "dest")), **quiet)
+    dest = tmp_path / "dest" / prefix.lstrip("/")
+    launcher = dest / "bin" / "ska-tango-event-agent"
+    result = subprocess.run([launcher, "path"], capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    found = result.stdout.rstrip("\n")
+    assert found.startswith(f"{dest}/lib") and os.path.exists(found)
+    # Also through a link from somewhere else, as with /usr/local/bin on many machines.
+    link = tmp_path / "launcher"
+    link.symlink_to(launcher)
+    assert subprocess.check_output([link, "path"], text=True).rstrip("\n") == found
+
+
+def test_a_server_with_the_agent(servers, launcher_bin):
+    """A server started by the launcher answers what the agent adds."""
+    pub = servers.publisher(launcher=launcher_bin)
+    assert "QueryEventAgent" in [command.cmd_name for command in pub.admin_proxy().command_list_query()]
+    pid = wait_for(lambda: json.loads(pub.admin_proxy().QueryEventAgent())["agent"]["pid"])
+    assert pid == pub.pid
