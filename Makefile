@@ -1,19 +1,119 @@
 # The front door. The build itself is CMake and Ninja; this only gives the usual words.
-BUILD  ?= build
-PREFIX ?= /usr/local
-DESTDIR ?=
+#
+#   make build BUILD=/tmp/b            build somewhere else
+#   make install PREFIX=/usr DESTDIR=/tmp/package
+#   make test-integration PYTEST_ARGS='-k launcher -x'
+BUILD       ?= build
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+CMAKE_ARGS  ?=
+PYTEST_ARGS ?=
 
+# A python3 that is earlier on PATH may have no PyTango.
+PYTHON := /usr/bin/python3
+ASAN   := $(BUILD)-asan
+TSAN   := $(BUILD)-tsan
+
+# On a terminal Ninja shows its progress in one line; in a log it would be hundreds.
+NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
+# Some kernels place memory where gcc's thread sanitizer can't cope; some containers forbid this.
+FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+# Ours, in git or new; what lies in build directories is not.
+sources = $(shell git ls-files --cached --others --exclude-standard $(1))
+C_FILES      = $(call sources,'*.c' '*.h' '*.cpp')
+PYTHON_FILES = $(call sources,'*.py' demo/local-tango)
+SHELL_FILES  = $(call sources,scripts .ci/run demo/run)
+
+CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists.txt \
+                          tests/integration/servers/CMakeLists.txt src/version.h.in VERSION)
+
+# Targets follow each other as they are listed, also with -j: Ninja and pytest use the processors.
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-
-.PHONY: help setup build configure
+.PHONY: help setup setup-test setup-lint build demo test test-unit test-sanitizers \
+        test-integration format lint install clean FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
-configure: $(BUILD)/build.ninja
+setup: ## install what building and the demo need (Debian 12 or later; root or sudo)
+	@scripts/setup run
 
-$(BUILD)/build.ninja: CMakeLists.txt VERSION
-	cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(CMAKE_ARGS)
+setup-test:
+	@scripts/setup test
 
-build: configure ## programs into build/bin, the agent into build/lib
-	cmake --build $(BUILD)
+setup-lint:
+	@scripts/setup test lint
+
+# configure DIRECTORY, CMAKE-ARGUMENTS. What it says matters only when it fails.
+define configure
+	@mkdir -p $(1)
+	@cmake -S . -B $(1) -G Ninja $(2) $(CMAKE_ARGS) >$(1)/configure.log 2>&1 || \
+	    { cat $(1)/configure.log; exit 1; }
+	@touch $(1)/build.ninja
+endef
+
+# What a configuration depends on besides files: its arguments, and which libraries are installed.
+configuration = PREFIX=$(PREFIX) CMAKE_ARGS=$(CMAKE_ARGS) \
+    $$(pkg-config --modversion tango jansson cmocka 2>&1 | tr '\n' ' ')
+
+%/configuration: FORCE
+	@mkdir -p $*
+	@echo "$(configuration)" | cmp -s - $@ || echo "$(configuration)" >$@
+
+$(BUILD)/build.ninja: $(BUILD)/configuration $(CMAKE_LISTS)
+	$(call configure,$(BUILD),-DCMAKE_INSTALL_PREFIX='$(PREFIX)')
+
+$(ASAN)/build.ninja: $(ASAN)/configuration $(CMAKE_LISTS)
+	$(call configure,$(ASAN),-DSTEM_SANITIZE=address)
+
+$(TSAN)/build.ninja: $(TSAN)/configuration $(CMAKE_LISTS)
+	$(call configure,$(TSAN),-DSTEM_SANITIZE=thread)
+
+build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into build/lib
+	@cmake --build $(BUILD) -- $(NINJA_QUIET)
+	@echo "Built: programs in $(BUILD)/bin, the agent in $(BUILD)/lib."
+
+demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
+	@BUILD_DIR='$(abspath $(BUILD))' demo/run
+
+test: setup-test build test-unit test-sanitizers test-integration ## all of the tests
+
+test-unit: setup-test build ## unit tests
+	@ctest --test-dir $(BUILD) --no-tests=error --output-on-failure
+
+# ctest names the tests as CMake names the programs, so that only those are built.
+define build_tests
+	@cmake --build $(1) --target \
+	    $$(ctest --test-dir $(1) -N $(2) | sed -n 's/^ *Test *#[0-9]*: //p') -- $(NINJA_QUIET)
+endef
+
+test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit tests under sanitizers
+	$(call build_tests,$(ASAN))
+	@ctest --test-dir $(ASAN) --no-tests=error --output-on-failure
+	$(call build_tests,$(TSAN),-L tsan)
+	@$(FIXED_ADDRESSES) ctest --test-dir $(TSAN) --no-tests=error --output-on-failure -L tsan
+
+test-integration: setup-test build ## tests against a real Tango, started and ended by them
+	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
+
+format: setup-lint ## put C and C++ into the house style
+	@clang-format -i $(C_FILES)
+
+lint: setup-lint $(BUILD)/build.ninja ## style, and what the analysers know to be wrong
+	@clang-format --dry-run -Werror $(C_FILES)
+	@shellcheck $(SHELL_FILES)
+	@$(PYTHON) -m pyflakes $(PYTHON_FILES)
+	@printf '%s\n' $(filter %.c %.cpp,$(C_FILES)) | xargs -P "$$(nproc)" -I{} sh -c \
+	    'found=$$(clang-tidy -p $(BUILD) --quiet {} 2>&1) || { echo "$$found"; exit 1; }'
+	@echo "Lint: nothing to complain about."
+
+install: build ## into PREFIX, below DESTDIR
+	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' >$(BUILD)/install.log || \
+	    { cat $(BUILD)/install.log; exit 1; }
+	@echo "Installed below $(DESTDIR)$(PREFIX)."
+
+clean: ## remove what was built
+	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)'

@@ -9,6 +9,7 @@ the one that was started. ``demo/local-tango`` is the command; the integration t
 import argparse
 import contextlib
 import fcntl
+import importlib.util
 import json
 import os
 import random
@@ -453,10 +454,8 @@ def _describe(local):
 
 
 def _start(local, options):
-    try:
-        import tango  # noqa: F401  (only whether it is there)
-    except ImportError as error:
-        raise LocalTangoError(f"{PYTHON} has no PyTango: scripts/setup installs it") from error
+    if importlib.util.find_spec("tango") is None:
+        raise LocalTangoError(f"{sys.executable} has no PyTango: scripts/setup installs it")
     launcher = None if options.no_agent else _find_launcher()
     local.make_folder()
     with local.lock():
@@ -468,7 +467,8 @@ def _start(local, options):
                     f"a local Tango with other options runs in {local.folder}, on port"
                     f" {local.port}: stop it first, or choose another folder with --dir"
                 )
-            print(f"The local Tango runs already; use it with\n  export TANGO_HOST={local.tango_host}")
+            print("The local Tango runs already.")
+            print(f"Use it with\n  export TANGO_HOST={local.tango_host}")
             return 0
         if any(alive):
             raise LocalTangoError(
@@ -538,7 +538,9 @@ def _parse(argv):
         "--port", type=_port, help=f"of the Tango database ({DEFAULT_PORT}); 0: any free one"
     )
     start.add_argument("--mariadb-port", type=_port, help="of MariaDB (any free one)")
-    start.add_argument("--no-agent", action="store_true", help="start the devices without the agent")
+    start.add_argument(
+        "--no-agent", action="store_true", help="start the devices without the agent"
+    )
     start.set_defaults(run=_start)
     stop.set_defaults(run=_stop)
     status.set_defaults(run=_status)

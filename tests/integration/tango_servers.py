@@ -32,7 +32,7 @@ import tango
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "demo"))
 
-from local_tango import LocalTango, connects, free_port, listens_on  # noqa: E402,F401
+from local_tango import LocalTango, connects, free_port  # noqa: E402
 
 BUILD = Path(os.environ.get("BUILD_DIR", ROOT / "build")).resolve()
 SERVERS = Path(__file__).resolve().parent / "servers"
