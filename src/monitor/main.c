@@ -68,8 +68,9 @@ static void say_for_poller(void *context, poller_level_t level, const char *line
 }
 
 /*
- * If we were started with one of the standard descriptors closed, the next file opened would get
- * its number, and what is printed would go there.
+ * If we were started with one of the standard descriptors closed, the next thing opened would get
+ * its number, and what is printed would go there. That next thing may be opened before main(): a
+ * library of the ORB's opens pipes as it is loaded. Only .preinit_array comes before all libraries.
  */
 static void fill_standard_descriptors(void)
 {
@@ -80,6 +81,9 @@ static void fill_standard_descriptors(void)
     if (fd > STDERR_FILENO)
         close(fd);
 }
+
+__attribute__((section(".preinit_array"),
+               used)) static void (*const before_all_libraries)(void) = fill_standard_descriptors;
 
 /* Call before anything starts a thread. */
 static int open_stop_fd(void)
@@ -240,11 +244,11 @@ static void poll_on(monitor_t *self)
 /* Stops what was started. A second signal ends the program here. */
 static void stop_perf(monitor_t *self)
 {
-    int number = take_signal(self);
+    const bool told = take_signal(self) != 0;
     bool off = poller_stop_perf(self->poller, self->stop_fd);
-    if (number == 0 && is_stopped(self)) {
+    if (!told && is_stopped(self)) {
         /* The first one, while we were ending by ourselves: what we are doing anyway. */
-        number = take_signal(self);
+        (void)take_signal(self);
         off = poller_stop_perf(self->poller, self->stop_fd);
     }
     if (!off && is_stopped(self)) {
@@ -317,7 +321,6 @@ static int finish_printing(void)
 
 int main(int argc, char **argv)
 {
-    fill_standard_descriptors();
     setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays: a decimal point is a point */
     options_t options;
     char *error = NULL;
