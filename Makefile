@@ -19,11 +19,9 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 # Some kernels place memory where gcc's thread sanitizer can't cope; some containers forbid this.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-# Ours, in git or new; what lies in build directories is not.
-sources = $(shell git ls-files --cached --others --exclude-standard $(1))
-C_FILES      = $(call sources,'*.c' '*.h' '*.cpp')
-PYTHON_FILES = $(call sources,'*.py' demo/local-tango)
-SHELL_FILES  = $(call sources,scripts .ci/run demo/run)
+C_FILES      = $(shell find src tests bench -name '*.[ch]' -o -name '*.cpp')
+PYTHON_FILES = $(shell find demo tests bench -name '*.py') demo/local-tango
+SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run
 
 CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists.txt \
                           tests/integration/servers/CMakeLists.txt src/version.h.in VERSION)

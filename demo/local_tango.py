@@ -306,10 +306,6 @@ class LocalTango:
         mariadb_port = mariadb_port or free_port()
         password = secrets.token_hex(16)
         self._start_mariadb(mariadb_port, password)
-        client = ["mariadb", "--no-defaults", "--protocol=TCP", "--host=127.0.0.1"]
-        client += [f"--port={mariadb_port}", "--user=tango", "tango"]
-        with open(SCHEMA, "rb") as schema:
-            self._run("mariadb-schema", client, {"MYSQL_PWD": password}, schema)
         databaseds = self._spawn(
             "DataBaseds",
             [DATABASEDS, "2", "-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"],
@@ -352,8 +348,12 @@ class LocalTango:
             + ["--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF"]
             + user,
         )
-        # It listens only after the init file was carried out.
         self._wait_until(lambda: connects(port), process, "it listened")
+        # It serves nobody before it has carried out the init file: whoever is early waits.
+        client = ["mariadb", "--no-defaults", "--protocol=TCP", "--host=127.0.0.1"]
+        client += [f"--port={port}", "--user=tango", "tango"]
+        with open(SCHEMA, "rb") as schema:
+            self._run("mariadb-schema", client, {"MYSQL_PWD": password}, schema)
         init.unlink()
 
     def _answers(self, device):
