@@ -17,9 +17,11 @@
 #include "agent/log.h"
 #include "agent/samples.h"
 #include "agent/streams.h"
+#include "agent/subscriptions.h"
 #include "agent/tango_abi.h"
 
 static streams_t streams;
+static subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
 static samples_t samples;
 static answer_origin_t origin;
 static answer_schema_t schema = ANSWER_VERSION_1;
@@ -36,7 +38,8 @@ static samples_reader_t agent_reader;
 static char *query(samples_reader_t *reader, answer_schema_t in_schema)
 {
     pthread_mutex_lock(&query_mutex);
-    char *answer = answer_query(&streams, &samples, reader, in_schema, &origin);
+    const answer_sources_t sources = {&streams, &subscriptions, &samples};
+    char *answer = answer_query(&sources, reader, in_schema, &origin);
     pthread_mutex_unlock(&query_mutex);
     return answer;
 }
@@ -141,7 +144,7 @@ static void attach(void)
         return;
     }
     tango_version(&libtango, origin.tango_version, sizeof origin.tango_version);
-    hooks_install(&libtango, &streams, &samples);
+    hooks_install(&libtango, &streams, &subscriptions, &samples);
 }
 
 /* Tango::Util::server_init(bool), which every device server calls. */

@@ -186,7 +186,11 @@ static void write_topic(json_writer_t *json, const dialect_t *dialect, const top
         json_string(json, view->channel->entry.name);
     else
         json_null(json);
-    key_null(json, "callback_count");
+    json_key(json, "callback_count");
+    if (view->callback_count == TOPIC_CALLBACKS_UNKNOWN)
+        json_null(json);
+    else
+        json_integer(json, view->callback_count);
     key_count(json, "server_counter", view->server_counter);
     key_count(json, "event_count", view->event_count);
     key_count(json, "missed_event_count", view->missed_event_count);
@@ -256,9 +260,38 @@ static void write_channels(json_writer_t *json, const dialect_t *dialect, stream
     free(channels);
 }
 
-static void write_client(json_writer_t *json, const dialect_t *dialect, streams_t *streams,
-                         samples_t *samples, samples_reader_t *reader, int64_t attached_ns)
+/* The subscriptions that Tango could not make yet, with the keys of the built-in command. */
+static void write_not_connected(json_writer_t *json, subscriptions_t *subscriptions)
 {
+    json_key(json, "not_connected");
+    if (!atomic_load_explicit(&subscriptions->watched, memory_order_acquire)) {
+        json_null(json);
+        return;
+    }
+    size_t count;
+    not_connected_t *list = subscriptions_list_not_connected(subscriptions, &count);
+    json_open_list(json);
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(json);
+        json_key(json, "device");
+        json_string(json, list[i].target.device);
+        json_key(json, "attribute");
+        json_string(json, list[i].target.attribute);
+        json_key(json, "event_type");
+        json_string(json, list[i].target.event_type);
+        key_time(json, "last_heartbeat", list[i].last_try_ns);
+        key_null(json, "tango_host");
+        json_close_object(json);
+    }
+    json_close_list(json);
+    free(list);
+}
+
+static void write_client(json_writer_t *json, const dialect_t *dialect,
+                         const answer_sources_t *sources, samples_reader_t *reader,
+                         int64_t attached_ns)
+{
+    streams_t *streams = sources->streams;
     bool consuming = atomic_load_explicit(&streams->consuming, memory_order_acquire);
     if (!consuming) {
         if (!dialect->is_legacy)
@@ -269,9 +302,9 @@ static void write_client(json_writer_t *json, const dialect_t *dialect, streams_
     json_open_object(json);
     write_topics(json, dialect, streams, attached_ns);
     if (!dialect->is_legacy)
-        key_null(json, "not_connected");
+        write_not_connected(json, sources->subscriptions);
     write_channels(json, dialect, streams);
-    write_receive_samples(json, dialect, samples, reader);
+    write_receive_samples(json, dialect, sources->samples, reader);
     json_close_object(json);
 }
 
@@ -296,7 +329,7 @@ static void write_agent(json_writer_t *json, streams_t *streams, const answer_or
     json_close_object(json);
 }
 
-char *answer_query(streams_t *streams, samples_t *samples, samples_reader_t *reader,
+char *answer_query(const answer_sources_t *sources, samples_reader_t *reader,
                    answer_schema_t schema, const answer_origin_t *origin)
 {
     const dialect_t *dialect = &dialects[schema];
@@ -307,10 +340,10 @@ char *answer_query(streams_t *streams, samples_t *samples, samples_reader_t *rea
         json_key(&json, "version");
         json_integer(&json, 1);
     }
-    write_server(&json, dialect, streams, samples, reader);
-    write_client(&json, dialect, streams, samples, reader, origin->attached_ns);
+    write_server(&json, dialect, sources->streams, sources->samples, reader);
+    write_client(&json, dialect, sources, reader, origin->attached_ns);
     if (!dialect->is_legacy)
-        write_agent(&json, streams, origin);
+        write_agent(&json, sources->streams, origin);
     json_close_object(&json);
     return json_take(&json);
 }

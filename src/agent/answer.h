@@ -12,6 +12,7 @@
 
 #include "agent/samples.h"
 #include "agent/streams.h"
+#include "agent/subscriptions.h"
 
 typedef enum { ANSWER_VERSION_1, ANSWER_LEGACY } answer_schema_t;
 
@@ -21,11 +22,18 @@ typedef struct {
     int64_t attached_ns;    /* CLOCK_REALTIME */
 } answer_origin_t;
 
+/* Where the numbers come from. */
+typedef struct {
+    streams_t *streams;
+    subscriptions_t *subscriptions;
+    samples_t *samples;
+} answer_sources_t;
+
 /*
  * The answer, NUL-terminated, owned by the caller (free); NULL if memory ran out. The samples that
  * the reader hasn't seen are in it, and the reader moves on.
  */
-char *answer_query(streams_t *streams, samples_t *samples, samples_reader_t *reader,
+char *answer_query(const answer_sources_t *sources, samples_reader_t *reader,
                    answer_schema_t schema, const answer_origin_t *origin);
 
 #endif

@@ -36,6 +36,21 @@ typedef int getsockopt_t(void *socket, int option, void *value, size_t *size);
  */
 typedef void push_event_t(void *self, void *a, void *b, void *c, void *d, void *e, void *f, void *g,
                           void *h, void *i, uintptr_t j);
+
+/*
+ * EventConsumer::connect_event(DeviceProxy *, const string &object, EventType, CallBack *,
+ * EventQueue *, const vector<string> &filters, string &event_name, int event_id), and from 10.1 on
+ * one more argument; passed on to older ones it is a word on the stack that they don't look at.
+ */
+typedef int connect_event_t(void *self, void *device, const tango_string_t *object, int event_type,
+                            void *callback, void *queue, void *filters, tango_string_t *event_name,
+                            uintptr_t event_id, uintptr_t mode);
+/* EventConsumer::add_not_connected_event: its first argument differs, by address or as an object in
+   memory, that is by address, too. */
+typedef void add_not_connected_t(void *self, void *error, void *parameters);
+/* EventConsumerKeepAliveThread::stateless_subscription_failed: three references. */
+typedef void stateless_failed_t(void *self, void *place, void *error, void *now);
+typedef void unsubscribe_event_t(void *self, int event_id);
 typedef void init_event_cptr_t(void *self, const tango_string_t *name);
 
 /* What the slots held. */
@@ -46,12 +61,18 @@ static struct {
     poll_t *poll;
     push_event_t *push_event;
     init_event_cptr_t *init_event_cptr;
+    connect_event_t *connect_event;
+    add_not_connected_t *add_not_connected;
+    stateless_failed_t *stateless_failed;
+    unsubscribe_event_t *unsubscribe_event;
     msg_data_t *msg_data;
     msg_size_t *msg_size;
     getsockopt_t *getsockopt;
 } original;
 
+static const elf_image_t *libtango;
 static streams_t *streams;
+static subscriptions_t *subscriptions;
 static samples_t *samples;
 
 /* ---- a message, frame by frame ---- */
@@ -126,6 +147,128 @@ static void publish_sent(publisher_t *self, bool sent, bool more)
     message->socket = NULL;
 }
 
+/* ---- subscribing ---- */
+
+/* A call of connect_event in this thread, and what it asked for, also after it failed. */
+typedef struct {
+    bool under_way;   /* or it has thrown */
+    int event_id;     /* that it was given; 0 if Tango makes a new one */
+    topic_t *ordered; /* the topic that the consumer thread was told to connect meanwhile */
+    subscription_target_t target;
+} subscriber_t;
+
+static _Thread_local subscriber_t subscriber;
+
+/* This thread sends an order to the consumer thread. */
+static void note_order(subscriber_t *self, const void *data, size_t size)
+{
+    wire_order_t order;
+    if (wire_read_order(data, size, &order) &&
+        (order.code == WIRE_ORDER_CONNECT_EVENT || order.code == WIRE_ORDER_CONNECT_MCAST_EVENT))
+        self->ordered = (topic_t *)table_get(&streams->topics, order.topic, strlen(order.topic));
+}
+
+static void copy_string(char *out, size_t size, const tango_string_t *string)
+{
+    size_t length = string->length < size ? string->length : size - 1;
+    memcpy(out, string->text, length);
+    out[length] = '\0';
+}
+
+/* The event's name without its IDL level. */
+static void copy_event_type(char *out, size_t size, const tango_string_t *event_name)
+{
+    copy_string(out, size, event_name);
+    if (strncmp(out, "idl", 3) == 0 && strchr(out, '_'))
+        memmove(out, strchr(out, '_') + 1, strlen(strchr(out, '_')));
+}
+
+static bool is_device_event(const char *event_type)
+{
+    return strcmp(event_type, "intr_change") == 0;
+}
+
+/*
+ * A subscription makes a new topic, which shows in the order that the thread sends; or it adds a
+ * callback to a topic that is there, which has to be found by its names. connect_event puts the IDL
+ * level into event_name.
+ */
+static int hook_connect_event(void *self, void *device, const tango_string_t *object,
+                              int event_type, void *callback, void *queue, void *filters,
+                              tango_string_t *event_name, uintptr_t event_id, uintptr_t mode)
+{
+    int saved_errno = errno;
+    subscriber_t *mine = &subscriber;
+    subscription_target_t *target = &mine->target;
+    *mine = (subscriber_t){.under_way = true, .event_id = (int)event_id};
+    if (mine->event_id > 0)
+        subscriptions_tried_again(subscriptions, mine->event_id, clock_realtime_ns());
+    tango_device_name(libtango, device, target->device, sizeof target->device);
+    copy_string(target->attribute, sizeof target->attribute, object);
+    copy_event_type(target->event_type, sizeof target->event_type, event_name);
+    errno = saved_errno;
+
+    int id = original.connect_event(self, device, object, event_type, callback, queue, filters,
+                                    event_name, event_id, mode);
+
+    saved_errno = errno;
+    mine->under_way = false;
+    topic_t *topic = mine->ordered;
+    if (!topic) {
+        char name[sizeof target->event_type];
+        copy_string(name, sizeof name, event_name);
+        topic =
+            streams_find_topic(streams, target->device,
+                               is_device_event(target->event_type) ? "" : target->attribute, name);
+    }
+    if (topic)
+        subscriptions_connected(subscriptions, id, topic);
+    errno = saved_errno;
+    return id;
+}
+
+/* The connect_event of this thread has thrown, and Tango keeps the subscription to try again. */
+static void note_not_connected(subscriber_t *self)
+{
+    int id = self->event_id > 0 ? self->event_id : tango_newest_event_id(libtango);
+    if (id > 0)
+        subscriptions_not_connected(subscriptions, id, &self->target, clock_realtime_ns());
+    self->under_way = false;
+}
+
+/*
+ * From 10.1 on a client can ask Tango not even to try at once; what it wants then isn't known here,
+ * so that the list isn't complete any more.
+ */
+static void hook_add_not_connected(void *self, void *error, void *parameters)
+{
+    int saved_errno = errno;
+    if (subscriber.under_way)
+        note_not_connected(&subscriber);
+    else
+        atomic_store(&subscriptions->watched, false);
+    errno = saved_errno;
+    original.add_not_connected(self, error, parameters);
+}
+
+/* Up to 10.0, a subscription that fails at once comes here instead. */
+static void hook_stateless_failed(void *self, void *place, void *error, void *now)
+{
+    int saved_errno = errno;
+    if (subscriber.under_way)
+        note_not_connected(&subscriber);
+    errno = saved_errno;
+    original.stateless_failed(self, place, error, now);
+}
+
+static void hook_unsubscribe_event(void *self, int event_id)
+{
+    original.unsubscribe_event(self, event_id); /* throws if there is no such subscription */
+    int saved_errno = errno;
+    subscriptions_removed(subscriptions, event_id);
+    errno = saved_errno;
+}
+
 static int hook_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
 {
     int saved_errno = errno;
@@ -136,6 +279,8 @@ static int hook_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
     if (more || self->message.socket)
         publish_frame(self, original.msg_data(zmq_message), original.msg_size(zmq_message), socket,
                       more);
+    else if (subscriber.under_way)
+        note_order(&subscriber, original.msg_data(zmq_message), original.msg_size(zmq_message));
     errno = saved_errno;
     int rc = original.msg_send(zmq_message, socket, flags);
     saved_errno = errno;
@@ -283,7 +428,10 @@ static void sample_event(consumer_t *self, topic_result_t result, const void *da
     sample->since_last_ns = self->last_event_ns ? now_ns - self->last_event_ns : SAMPLE_UNKNOWN;
     sample->sleep_ns = self->sleep_ns;
     sample->wake_count = self->wake_count;
-    sample->callback_count = SAMPLE_UNKNOWN;
+    int64_t callbacks = topic_callback_count(self->topic);
+    if (discarded)
+        callbacks = 0;
+    sample->callback_count = callbacks == TOPIC_CALLBACKS_UNKNOWN ? SAMPLE_UNKNOWN : callbacks;
     sample->kind_and_discarded =
         (int64_t)wire_event_kind(topic, topic_length) * 2 + (discarded ? 1 : 0);
     int64_t event_ns;
@@ -395,9 +543,47 @@ static int hook_poll(zmq_pollitem_t *items, int item_count, long timeout)
 
 /* ---- installation ---- */
 
-bool hooks_install(const elf_image_t *libtango, streams_t *the_streams, samples_t *the_samples)
+/* One function to hook, and what isn't watched when libtango has no slot for it; NULL: that doesn't
+   matter. */
+typedef struct {
+    elf_hook_t hook;
+    const char *purpose;
+} planned_hook_t;
+
+static const planned_hook_t plan[] = {
+    {{"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv},
+     "received events"},
+    {{"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send}, "pushed events"},
+    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll}, "subscriptions"},
+    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg}, NULL},
+    {{"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
+      (void **)&original.push_event},
+     "the time that pushing takes"},
+    {{"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
+      (void **)&original.init_event_cptr},
+     "streams before their first event"},
+    {{"_ZN5Tango13EventConsumer13connect_eventEPNS_11DeviceProxy", true, (void *)hook_connect_event,
+      (void **)&original.connect_event},
+     "callbacks"},
+    {{"_ZN5Tango13EventConsumer23add_not_connected_event", true, (void *)hook_add_not_connected,
+      (void **)&original.add_not_connected},
+     "subscriptions that are not connected"},
+    {{"_ZN5Tango28EventConsumerKeepAliveThread29stateless_subscription_failed", true,
+      (void *)hook_stateless_failed, (void **)&original.stateless_failed},
+     NULL},
+    {{"_ZN5Tango13EventConsumer17unsubscribe_eventEi", false, (void *)hook_unsubscribe_event,
+      (void **)&original.unsubscribe_event},
+     "callbacks that are gone"},
+};
+
+enum { PLAN_SIZE = sizeof plan / sizeof *plan };
+
+bool hooks_install(const elf_image_t *the_libtango, streams_t *the_streams,
+                   subscriptions_t *the_subscriptions, samples_t *the_samples)
 {
+    libtango = the_libtango;
     streams = the_streams;
+    subscriptions = the_subscriptions;
     samples = the_samples;
 
     original.msg_data = (msg_data_t *)elf_image_imported(libtango, "zmq_msg_data");
@@ -405,43 +591,25 @@ bool hooks_install(const elf_image_t *libtango, streams_t *the_streams, samples_
     original.getsockopt = (getsockopt_t *)elf_image_imported(libtango, "zmq_getsockopt");
     if (!original.msg_data || !original.msg_size) {
         log_line(LOG_ERROR,
-                 "%s doesn't import zmq_msg_data and zmq_msg_size; events can't be "
-                 "watched in it",
+                 "%s doesn't import zmq_msg_data and zmq_msg_size; its events aren't watched",
                  libtango->path);
         return false;
     }
 
-    /* What is watched by each, for the message when it is missing; NULL: it needn't be there. */
-    static const char *const purposes[] = {
-        "received events",
-        "pushed events",
-        "subscriptions",
-        "the time that pushing takes",
-        "streams before their first event",
-        NULL,
-    };
-    const elf_hook_t hooks[] = {
-        {"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv},
-        {"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send},
-        {"zmq_poll", false, (void *)hook_poll, (void **)&original.poll},
-        {"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
-         (void **)&original.push_event},
-        {"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
-         (void **)&original.init_event_cptr},
-        {"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg},
-    };
-    size_t count = sizeof hooks / sizeof *hooks;
-    int written = elf_image_hook(libtango, hooks, count);
+    elf_hook_t hooks[PLAN_SIZE];
+    for (size_t i = 0; i < PLAN_SIZE; i++)
+        hooks[i] = plan[i].hook;
+    int written = elf_image_hook(libtango, hooks, PLAN_SIZE);
     if (written < 0)
-        log_line(LOG_ERROR,
-                 "the relocation slots of %s can't be written; not all events are "
-                 "watched",
+        log_line(LOG_ERROR, "slots of %s can't be written; not all events are watched",
                  libtango->path);
-    for (size_t i = 0; i < count; i++) {
-        if (!*hooks[i].original && purposes[i])
+    for (size_t i = 0; i < PLAN_SIZE; i++) {
+        if (!*hooks[i].original && plan[i].purpose)
             log_line(LOG_ERROR, "%s has no slot for %s; %s are not watched", libtango->path,
-                     hooks[i].symbol, purposes[i]);
+                     hooks[i].symbol, plan[i].purpose);
     }
+    atomic_store(&subscriptions->watched, original.connect_event && original.add_not_connected &&
+                                              original.unsubscribe_event);
     log_line(LOG_DEBUG, "%d slots of %s hooked", written, libtango->path);
     return written != 0;
 }

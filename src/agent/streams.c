@@ -1,5 +1,6 @@
 #include "agent/streams.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,6 +207,8 @@ static void topic_reset(topic_t *self)
     set_count(&self->byte_count, 0);
     set_time(&self->last_event_ns, STREAMS_NEVER);
     set_time(&self->last_resubscribed_ns, STREAMS_NEVER);
+    atomic_store_explicit(&self->callback_count, 0, memory_order_release);
+    atomic_store_explicit(&self->callbacks_known, true, memory_order_release);
 }
 
 topic_t *streams_topic(streams_t *self, const char *name, size_t length)
@@ -297,6 +300,18 @@ topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, i
     return TOPIC_RECEIVED;
 }
 
+void topic_callback_added(topic_t *self, int64_t change)
+{
+    atomic_fetch_add(&self->callback_count, change);
+}
+
+int64_t topic_callback_count(topic_t *self)
+{
+    return atomic_load_explicit(&self->callbacks_known, memory_order_acquire)
+               ? atomic_load_explicit(&self->callback_count, memory_order_acquire)
+               : TOPIC_CALLBACKS_UNKNOWN;
+}
+
 void topic_view(topic_t *self, topic_view_t *view)
 {
     uint32_t begun;
@@ -305,6 +320,7 @@ void topic_view(topic_t *self, topic_view_t *view)
         begun = read_begin(&self->sequence);
         view->subscribed = atomic_load_explicit(&self->subscribed, memory_order_acquire);
         view->uncounted = atomic_load_explicit(&self->uncounted, memory_order_acquire);
+        view->callback_count = topic_callback_count(self);
         view->channel = atomic_load_explicit(&self->channel, memory_order_acquire);
         view->server_counter = atomic_load_explicit(&self->counter, memory_order_acquire);
         view->event_count = get_count(&self->event_count);
@@ -403,6 +419,28 @@ static topic_t *topic_of_disconnect(streams_t *self, const char *name)
         if (atomic_load_explicit(&candidate->subscribed, memory_order_relaxed) &&
             strcmp(behind_host(entry->name), behind_host(usual)) == 0)
             return candidate;
+    }
+    return NULL;
+}
+
+topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
+                            const char *event_name)
+{
+    static const char *const modifiers[] = {"", "#dbase=no"};
+    char wanted[2][WIRE_TOPIC_MAX + 1];
+    for (size_t i = 0; i < 2; i++) {
+        int length = snprintf(wanted[i], sizeof wanted[i], "%s%s%s%s.%s", device,
+                              *attribute ? "/" : "", attribute, modifiers[i], event_name);
+        if (length < 0 || (size_t)length >= sizeof wanted[i])
+            return NULL;
+    }
+    table_entry_t *entry = atomic_load_explicit(&self->topics.newest, memory_order_acquire);
+    for (; entry; entry = entry->older) {
+        const char *name = behind_host(entry->name);
+        topic_t *topic = (topic_t *)entry;
+        if ((strcasecmp(name, wanted[0]) == 0 || strcasecmp(name, wanted[1]) == 0) &&
+            atomic_load_explicit(&topic->subscribed, memory_order_acquire))
+            return topic;
     }
     return NULL;
 }

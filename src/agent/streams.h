@@ -83,6 +83,8 @@ typedef struct {
     _Atomic uint64_t byte_count;
     _Atomic int64_t last_event_ns;
     _Atomic int64_t last_resubscribed_ns;
+    _Atomic int64_t callback_count; /* since it was subscribed */
+    _Atomic bool callbacks_known;   /* it was subscribed since the agent came */
 
     /* The publisher sends no counters (see stream_pushed), so that losses can't be told. */
     _Atomic bool uncounted;
@@ -94,10 +96,13 @@ typedef struct {
     uint32_t port;         /* of its event endpoint; 0 if not known */
 } topic_t;
 
+#define TOPIC_CALLBACKS_UNKNOWN INT64_C(-1)
+
 typedef struct {
     bool subscribed;
     const channel_t *channel;
-    bool uncounted; /* server_counter is 0 for ever, lost_event_count means nothing */
+    int64_t callback_count; /* TOPIC_CALLBACKS_UNKNOWN if it was subscribed before the agent came */
+    bool uncounted;         /* server_counter is 0 for ever, lost_event_count means nothing */
     uint32_t server_counter;
     uint64_t event_count;
     uint64_t missed_event_count;
@@ -163,6 +168,20 @@ typedef enum {
 topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns);
 
 void topic_view(topic_t *self, topic_view_t *view);
+
+/* A callback was added to the topic (1) or taken from it (-1); by any thread. */
+void topic_callback_added(topic_t *self, int64_t change);
+
+/* How many callbacks the topic has, or TOPIC_CALLBACKS_UNKNOWN. */
+int64_t topic_callback_count(topic_t *self);
+
+/*
+ * The subscribed topic of a device's attribute (or pipe), by names without regard to case;
+ * event_name with its IDL level, attribute "" for an event of the whole device. NULL if there is
+ * none; the newest if there are several, of one name on several Tango hosts.
+ */
+topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
+                            const char *event_name);
 
 /* The consumer thread has been given an order. */
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns);

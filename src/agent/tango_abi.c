@@ -47,6 +47,16 @@ typedef struct {
 
 static tango_functions_t tango;
 
+/* Of the C++ runtime that is loaded, which libtango uses. */
+static void *libstdcxx_symbol(const char *name)
+{
+    void *handle = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    void *symbol = handle ? dlsym(handle, name) : NULL;
+    if (handle)
+        dlclose(handle);
+    return symbol;
+}
+
 /*
  * Command::Command(string name, CmdArgType, CmdArgType, string in_desc, string out_desc,
  * DispLevel), the base-object constructor: the strings are "const string &" from 10.0 on.
@@ -115,6 +125,46 @@ void tango_version(const elf_image_t *libtango, char *text, size_t size)
         snprintf(text, size, "%d.%d.%d", release / 100, release / 10 % 10, release % 10);
     else if (size > 0)
         text[0] = '\0';
+}
+
+typedef void device_name_t(tango_string_t *result, void *proxy);
+typedef void operator_delete_t(void *memory);
+
+typedef struct {
+    device_name_t *function;
+    void *proxy;
+    tango_string_t *result;
+} device_name_call_t;
+
+static void call_device_name(void *argument)
+{
+    const device_name_call_t *call = argument;
+    call->function(call->result, call->proxy);
+}
+
+bool tango_device_name(const elf_image_t *libtango, void *proxy, char *name, size_t size)
+{
+    /* std::string DeviceProxy::dev_name(): an object as result is written where the first, hidden
+       argument points to. */
+    tango_string_t result = {0};
+    device_name_call_t call = {(device_name_t *)elf_image_symbol(
+                                   libtango, "_ZN5Tango11DeviceProxy8dev_nameB5cxx11Ev", NULL),
+                               proxy, &result};
+    operator_delete_t *operator_delete = (operator_delete_t *)libstdcxx_symbol("_ZdlPv");
+    if (!call.function || !operator_delete || !guard_call(call_device_name, &call))
+        return false;
+    snprintf(name, size, "%.*s", (int)(result.length < size ? result.length : size - 1),
+             result.text);
+    if (result.text != result.local)
+        operator_delete((void *)result.text);
+    return true;
+}
+
+int tango_newest_event_id(const elf_image_t *libtango)
+{
+    const int *newest =
+        elf_image_symbol(libtango, "_ZN5Tango13EventConsumer18subscribe_event_idE", NULL);
+    return newest ? *newest : 0;
 }
 
 bool tango_has_query_event_system(const elf_image_t *libtango)

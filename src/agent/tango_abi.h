@@ -47,6 +47,13 @@ void tango_server_init(const elf_image_t *libtango, void *util, bool with_window
 /* libtango's version, e.g. "9.3.4", into text; "" if it doesn't tell. */
 void tango_version(const elf_image_t *libtango, char *text, size_t size);
 
+/* The device's name as its proxy (Tango::DeviceProxy) knows it, "domain/family/member", cut to the
+   room; false if that can't be asked. */
+bool tango_device_name(const elf_image_t *libtango, void *proxy, char *name, size_t size);
+
+/* Tango's newest event id (Tango::EventConsumer::subscribe_event_id); 0 if that can't be read. */
+int tango_newest_event_id(const elf_image_t *libtango);
+
 /* Whether the admin device has QueryEventSystem built in (cppTango 10.1 and later). */
 bool tango_has_query_event_system(const elf_image_t *libtango);
 

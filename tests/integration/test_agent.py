@@ -147,8 +147,8 @@ def test_a_client_of_the_built_in_command_works_unchanged(servers, agent_lib, da
             assert isinstance(callback[key], int)
         assert isinstance(callback["discarded_event_count"], int)
         assert callback["last_resubscribed"] is None
-        assert "callback_count" in callback
-    assert "not_connected" in client
+        assert callback["callback_count"] == 1
+    assert client["not_connected"] == []
     for channel in client["event_channels"].values():
         assert channel["endpoint"].startswith("tcp://")
     samples = client["perf"]
@@ -166,6 +166,7 @@ def test_a_client_of_the_built_in_command_works_unchanged(servers, agent_lib, da
         }
     assert samples[0]["micros_since_last_event"] is None
     assert all(sample["attr_name"] == BURST for sample in samples)
+    assert all(sample["callback_count"] == 1 for sample in samples)
 
     server.admin_proxy().EnableEventSystemPerfMon(False)
     answer = json.loads(server.admin_proxy().QueryEventSystem())
@@ -389,6 +390,43 @@ def test_two_subscriptions_of_one_channel(servers, agent_lib, database):
     names = {callback["channel_name"] for callback in client["event_callbacks"].values()}
     assert len(client["event_callbacks"]) == 2
     assert names == set(client["event_channels"]) and len(names) == 1
+
+
+def test_callbacks_are_counted_as_they_come_and_go(servers, agent_lib, database):
+    publisher = servers.publisher(agent=True, database=database)
+    first, second = ("test/sub/1", "test/sub/2")
+    subscriber = servers.python(
+        "subscriber.py", {"Subscriber": [first, second]}, "two", agent=True, database=database
+    )
+    name = [publisher.attribute(BURST), "change"]
+    subscriber.proxy(first).Subscribe(name)
+    assert topic(subscriber)["callback_count"] == 1
+    subscriber.proxy(second).Subscribe(name)
+    assert topic(subscriber)["callback_count"] == 2
+    subscriber.proxy(second).Subscribe([publisher.attribute("attr"), "change"])
+    assert topic(subscriber)["callback_count"] == 2
+    assert topic(subscriber, "attr")["callback_count"] == 1
+    subscriber.proxy(first).Unsubscribe([])
+    assert topic(subscriber)["callback_count"] == 1
+    subscriber.proxy(second).Unsubscribe([])
+    assert ask(subscriber)["client"]["event_callbacks"] == {}
+
+
+def test_a_subscription_that_waits_for_its_publisher(servers, agent_lib, database):
+    publisher = servers.publisher(agent=True, database=database)
+    subscriber = servers.subscriber(agent=True, database=database)
+    publisher.kill()
+    sub(subscriber).Subscribe([publisher.attribute(BURST), "change:stateless"])
+    (waiting,) = ask(subscriber)["client"]["not_connected"]
+    assert waiting["device"].lower() == publisher.first_device
+    assert (waiting["attribute"], waiting["event_type"]) == (BURST, "change")
+    assert datetime.fromisoformat(waiting["last_heartbeat"])
+
+    publisher.start()
+    wait_for(lambda: not ask(subscriber)["client"]["not_connected"], 60, "the connection", 0.5)
+    assert topic(subscriber)["callback_count"] == 1
+    sub(subscriber).Unsubscribe([])
+    assert ask(subscriber)["client"]["event_callbacks"] == {}
 
 
 def test_a_stream_is_known_from_its_first_subscription(servers, agent_lib, database):

@@ -14,8 +14,10 @@
 #define CHANNEL "tango://h:1/dserver/pub/1"
 
 static streams_t streams;
+static subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
 static samples_t samples;
 static samples_reader_t reader;
+static const answer_sources_t sources = {&streams, &subscriptions, &samples};
 static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
 
 #define ATTACHED "\"2023-11-14T22:13:20.000000+00:00\""
@@ -33,12 +35,14 @@ static int teardown(void **state)
 {
     (void)state;
     streams_clear(&streams);
+    subscriptions_clear(&subscriptions);
+    atomic_store(&subscriptions.watched, false);
     return 0;
 }
 
 static void assert_answer(answer_schema_t schema, const char *expected)
 {
-    char *answer = answer_query(&streams, &samples, &reader, schema, &origin);
+    char *answer = answer_query(&sources, &reader, schema, &origin);
     assert_string_equal(answer, expected);
     free(answer);
 }
@@ -61,12 +65,17 @@ static void fill(void)
     stream_pushed(&streams, stream, 2, &call, 60, INT64_C(1700000002000000000));
 
     atomic_store(&streams.consuming, true);
+    atomic_store(&subscriptions.watched, true);
     wire_order_t heartbeat = {WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
                               NULL};
     wire_order_t event = {WIRE_ORDER_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
     streams_order(&streams, &heartbeat, 0);
     streams_order(&streams, &event, 0);
     topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
+    subscriptions_connected(&subscriptions, 1, topic);
+    subscriptions_connected(&subscriptions, 2, topic);
+    static const subscription_target_t target = {"x/y/z", "gone", "change"};
+    subscriptions_not_connected(&subscriptions, 3, &target, INT64_C(1700000000000000000));
     topic_received(topic, 1, 60, INT64_C(1700000001000000000));
     topic_received(topic, 1, 60, INT64_C(1700000001000000000));
     topic_received(topic, 5, 60, INT64_C(1700000003000000000));
@@ -101,25 +110,27 @@ static void a_full_answer_has_all_keys(void **state)
     (void)state;
     fill();
     char expected[4096];
-    snprintf(expected, sizeof expected,
-             "{\"version\": 1, \"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
-             "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
-             "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
-             "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\"}}}, "
-             "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL
-             "\", "
-             "\"callback_count\": null, \"server_counter\": 5, \"event_count\": 2, "
-             "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
-             "\"last_resubscribed\": null, \"lost_event_count\": 3, "
-             "\"publisher_restart_count\": 0, \"byte_count\": 120, "
-             "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\"}}, "
-             "\"not_connected\": null, \"event_channels\": {\"" CHANNEL "\": "
-             "{\"endpoint\": \"tcp://h:2\", \"event_endpoint\": \"tcp://h:3\"}}, "
-             "\"perf\": [{\"attr_name\": \"attr\", \"micros_since_last_event\": 5000, "
-             "\"sleep_micros\": 4000, \"process_micros\": 276, "
-             "\"first_callback_latency_micros\": null, \"callback_count\": null, "
-             "\"wake_count\": 2, \"discarded\": false}]}, %s",
-             agent_part());
+    snprintf(
+        expected, sizeof expected,
+        "{\"version\": 1, \"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
+        "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
+        "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
+        "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\"}}}, "
+        "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "
+        "\"callback_count\": 2, \"server_counter\": 5, \"event_count\": 2, "
+        "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
+        "\"last_resubscribed\": null, \"lost_event_count\": 3, "
+        "\"publisher_restart_count\": 0, \"byte_count\": 120, "
+        "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\"}}, "
+        "\"not_connected\": [{\"device\": \"x/y/z\", \"attribute\": \"gone\", "
+        "\"event_type\": \"change\", \"last_heartbeat\": " ATTACHED ", \"tango_host\": null}], "
+        "\"event_channels\": {\"" CHANNEL "\": "
+        "{\"endpoint\": \"tcp://h:2\", \"event_endpoint\": \"tcp://h:3\"}}, "
+        "\"perf\": [{\"attr_name\": \"attr\", \"micros_since_last_event\": 5000, "
+        "\"sleep_micros\": 4000, \"process_micros\": 276, "
+        "\"first_callback_latency_micros\": null, \"callback_count\": null, "
+        "\"wake_count\": 2, \"discarded\": false}]}, %s",
+        agent_part());
     assert_answer(ANSWER_VERSION_1, expected);
 }
 
@@ -132,7 +143,7 @@ static void the_older_format_has_its_own_words(void **state)
         "{\"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
         "\"perf_stats\": [{\"micros_since_last_event\": -1, \"push_event_micros\": 46}]}, "
         "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "
-        "\"callback_count\": null, \"server_counter\": 5, \"event_count\": 2, "
+        "\"callback_count\": 2, \"server_counter\": 5, \"event_count\": 2, "
         "\"missed_event_count\": 1, \"last_resubscribed\": " ATTACHED "}}, "
         "\"event_channels\": {\"" CHANNEL "\": {\"endpoint\": \"tcp://h:2\"}}, "
         "\"perf_stats\": [{\"att_name\": \"attr\", \"event_type\": \"ATT_VALUE\", "
@@ -145,16 +156,16 @@ static void a_query_empties_the_samples_for_its_reader(void **state)
 {
     (void)state;
     fill();
-    char *first = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
-    char *second = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    char *first = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    char *second = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
     samples_reader_t other = {0};
-    char *others = answer_query(&streams, &samples, &other, ANSWER_VERSION_1, &origin);
+    char *others = answer_query(&sources, &other, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(first, "push_event_micros"));
     assert_null(strstr(second, "push_event_micros"));
     assert_non_null(strstr(second, "\"perf\": []"));
     assert_string_equal(first, others);
     samples_enable(&samples, false);
-    char *off = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    char *off = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(off, "\"perf\": null"));
     free(first);
     free(second);
@@ -167,9 +178,11 @@ static void what_can_not_be_known_is_null(void **state)
     (void)state;
     atomic_store(&streams.consuming, true);
     topic_received(streams_topic(&streams, TOPIC, strlen(TOPIC)), 0, 1, 1);
-    char *answer = answer_query(&streams, &samples, &reader, ANSWER_VERSION_1, &origin);
+    char *answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(answer, "\"lost_event_count\": null"));
     assert_non_null(strstr(answer, "\"channel_name\": null"));
+    assert_non_null(strstr(answer, "\"callback_count\": null"));
+    assert_non_null(strstr(answer, "\"not_connected\": null"));
     free(answer);
 }
 

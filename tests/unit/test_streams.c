@@ -1,9 +1,11 @@
 /* What is counted: published streams, subscribed topics across jumps, duplicates, the wrap of the
    server counter and restarts, and what the orders make of it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/streams.h"
+#include "agent/subscriptions.h"
 #include "cmocka_all.h"
 
 #define HOST    "tango://host:10000/"
@@ -294,6 +296,75 @@ static void without_server_counters_losses_are_unknown(void **state)
     assert_counts(TOPIC, 6, 1, 0, 1, 0);
 }
 
+/* ---- callbacks ---- */
+
+static void callbacks_are_counted_per_topic(void **state)
+{
+    (void)state;
+    subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
+    receive(HOST "a/b/c/early.idl5_change", 1);
+    assert_true(view_of(HOST "a/b/c/early.idl5_change").callback_count == TOPIC_CALLBACKS_UNKNOWN);
+
+    subscribe(TOPIC, "2");
+    assert_int_equal(view_of(TOPIC).callback_count, 0);
+    subscriptions_connected(&subscriptions, 7, topic_named(TOPIC));
+    subscriptions_connected(&subscriptions, 9, topic_named(TOPIC));
+    subscriptions_connected(&subscriptions, 9, topic_named(TOPIC)); /* once more: the same */
+    assert_int_equal(view_of(TOPIC).callback_count, 2);
+    reconnect(TOPIC, NULL, "3");
+    assert_int_equal(view_of(TOPIC).callback_count, 2);
+    subscriptions_removed(&subscriptions, 7);
+    subscriptions_removed(&subscriptions, 7);
+    subscriptions_removed(&subscriptions, 12345);
+    assert_int_equal(view_of(TOPIC).callback_count, 1);
+    subscriptions_clear(&subscriptions);
+}
+
+static void what_is_not_connected_is_listed_until_it_is(void **state)
+{
+    (void)state;
+    subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
+    const subscription_target_t target = {"a/b/c", "attr", "change"};
+    const subscription_target_t other = {"x/y/z", "attr", "archive"};
+    subscriptions_not_connected(&subscriptions, 5, &target, 100);
+    subscriptions_not_connected(&subscriptions, 2, &other, 100);
+    subscriptions_tried_again(&subscriptions, 5, 300);
+    size_t count;
+    not_connected_t *list = subscriptions_list_not_connected(&subscriptions, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(list[0].target.device, "x/y/z");
+    assert_string_equal(list[1].target.device, "a/b/c");
+    assert_true(list[0].last_try_ns == 100 && list[1].last_try_ns == 300);
+    free(list);
+
+    subscribe(TOPIC, "2");
+    subscriptions_connected(&subscriptions, 5, topic_named(TOPIC));
+    assert_int_equal(view_of(TOPIC).callback_count, 1);
+    subscriptions_removed(&subscriptions, 2);
+    assert_null(subscriptions_list_not_connected(&subscriptions, &count));
+    assert_int_equal(count, 0);
+    subscriptions_clear(&subscriptions);
+}
+
+static void topics_are_found_by_what_their_client_calls_them(void **state)
+{
+    (void)state;
+    const char *no_database = HOST "a/b/d/attr#dbase=no.idl5_change";
+    const char *of_device = HOST "a/b/c.intr_change";
+    subscribe(TOPIC, "2");
+    subscribe(no_database, "3");
+    subscribe(of_device, "2");
+    assert_ptr_equal(streams_find_topic(&streams, "a/B/c", "Attr", "idl5_change"),
+                     topic_named(TOPIC));
+    assert_ptr_equal(streams_find_topic(&streams, "a/b/d", "attr", "idl5_change"),
+                     topic_named(no_database));
+    assert_ptr_equal(streams_find_topic(&streams, "a/b/c", "", "intr_change"),
+                     topic_named(of_device));
+    assert_null(streams_find_topic(&streams, "a/b/c", "attr", "idl5_archive"));
+    unsubscribe(TOPIC);
+    assert_null(streams_find_topic(&streams, "a/b/c", "attr", "idl5_change"));
+}
+
 /* ---- publishing ---- */
 
 static stream_t *published(const char *name)
@@ -390,6 +461,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(channels_are_tied_to_their_topics, setup, teardown),
         cmocka_unit_test_setup_teardown(a_topic_from_before_the_agent_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(without_server_counters_losses_are_unknown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(callbacks_are_counted_per_topic, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_connected_is_listed_until_it_is, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(topics_are_found_by_what_their_client_calls_them, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(pushed_events_are_counted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_pushed_count_goes_on_behind_the_wrap, setup, teardown),
