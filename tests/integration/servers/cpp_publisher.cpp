@@ -35,7 +35,7 @@ class CppPublisher : public Tango::Device_4Impl
 
     ~CppPublisher() override
     {
-        delete_device();
+        end_pushing();
     }
 
     void init_device() override
@@ -44,12 +44,9 @@ class CppPublisher : public Tango::Device_4Impl
 
     void delete_device() override
     {
-        stop_ = true;
-        join();
+        end_pushing();
     }
 
-    // Pushes one event after another, with the device's monitor held only for each push, so that
-    // commands and subscriptions get their turn in between.
     void push(Tango::DevLong count)
     {
         for (Tango::DevLong done = 0; done < count; done++)
@@ -100,6 +97,12 @@ class CppPublisher : public Tango::Device_4Impl
         Tango::AutoTangoMonitor guard(this);
         Tango::DevDouble value = static_cast<Tango::DevDouble>(++pushed_);
         push_change_event("burst", &value);
+    }
+
+    void end_pushing()
+    {
+        stop_ = true;
+        join();
     }
 
     void join()
