@@ -461,6 +461,8 @@ static const char *what_to_do(tango_error_kind_t kind)
     case TANGO_ERROR_DATABASE:
         return ": start it, or name the right one: TANGO_HOST=HOST:PORT, or "
                "tango://HOST:PORT/DEVICE";
+    case TANGO_ERROR_TANGO_HOST:
+        return ": set it to that of the Tango database, or name tango://HOST:PORT/DEVICE";
     case TANGO_ERROR_TIMEOUT:
         return ": see whether it hangs, or try a longer --timeout";
     case TANGO_ERROR_NONE:

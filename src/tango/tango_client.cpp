@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -68,55 +69,42 @@ bool has_error(const Tango::DevFailed &failure, CORBA::ULong i, const char *reas
     return std::strcmp(failure.errors[i].reason.in(), reason) == 0;
 }
 
-/* Which text tells a user most. */
-enum class telling {
-    own,     /* ours, below */
-    its_own, /* that of the error whose reason matched */
-};
+const char not_running[] = "its server is not running or can't be reached";
 
 /*
  * What a failure's reasons mean, most telling first: a database that is down also says that it
- * couldn't connect. The reasons are cppTango's, as seen in 9.3.4, 10.0.2 and 10.3.3.
+ * couldn't connect. The reasons are cppTango's, as seen in 9.3.4. A text is ours where Tango's own
+ * description tells a user little (nullptr: it tells enough).
  */
 const struct {
     const char *reason;
     tango_error_kind_t kind;
-    telling text;
+    const char *text;
 } meanings[] = {
-    {"API_TangoHostNotSet", TANGO_ERROR_DATABASE, telling::its_own},
-    {"API_CantConnectToDatabase", TANGO_ERROR_DATABASE, telling::its_own},
-    {"API_DatabaseAccess", TANGO_ERROR_DATABASE, telling::its_own},
-    {"API_DatabaseFileError", TANGO_ERROR_DATABASE, telling::its_own},
-    {"DB_SQLError", TANGO_ERROR_DATABASE, telling::its_own},
-    {"DB_DeviceNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"DB_AliasNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"API_AliasNotDefined", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"API_DeviceNotDefined", TANGO_ERROR_NO_DEVICE, telling::own},
-    {"API_WrongDeviceNameSyntax", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"API_UnsupportedProtocol", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"API_UnsupportedDBaseModifier", TANGO_ERROR_NO_DEVICE, telling::its_own},
-    {"API_CommandNotFound", TANGO_ERROR_NO_COMMAND, telling::its_own},
-    {"API_DeviceTimedOut", TANGO_ERROR_TIMEOUT, telling::own},
-    {"API_CantConnectToDevice", TANGO_ERROR_NOT_RUNNING, telling::own},
-    {"API_DeviceNotExported", TANGO_ERROR_NOT_RUNNING, telling::own},
-    {"API_ServerNotRunning", TANGO_ERROR_NOT_RUNNING, telling::own},
-    {"API_CommunicationFailed", TANGO_ERROR_NOT_RUNNING, telling::own},
+    {"API_TangoHostNotSet", TANGO_ERROR_TANGO_HOST, "TANGO_HOST is not set, or is not HOST:PORT"},
+    {"API_CantConnectToDatabase", TANGO_ERROR_DATABASE, nullptr},
+    {"API_DatabaseAccess", TANGO_ERROR_DATABASE, nullptr},
+    {"DB_SQLError", TANGO_ERROR_DATABASE, nullptr},
+    {"DB_DeviceNotDefined", TANGO_ERROR_NO_DEVICE,
+     "the Tango database has no such device or alias"},
+    {"DB_AliasNotDefined", TANGO_ERROR_NO_DEVICE, "the Tango database has no such device or alias"},
+    {"API_DeviceNotDefined", TANGO_ERROR_NO_DEVICE, "its server has no such device"},
+    {"API_WrongDeviceNameSyntax", TANGO_ERROR_NO_DEVICE, nullptr},
+    {"API_UnsupportedProtocol", TANGO_ERROR_NO_DEVICE, nullptr},
+    {"API_UnsupportedDBaseModifier", TANGO_ERROR_NO_DEVICE, nullptr},
+    {"API_CommandNotFound", TANGO_ERROR_NO_COMMAND, nullptr},
+    {"API_DeviceTimedOut", TANGO_ERROR_TIMEOUT, nullptr},
+    {"API_CantConnectToDevice", TANGO_ERROR_NOT_RUNNING, not_running},
+    {"API_DeviceNotExported", TANGO_ERROR_NOT_RUNNING, not_running},
+    {"API_ServerNotRunning", TANGO_ERROR_NOT_RUNNING, not_running},
+    {"API_CommunicationFailed", TANGO_ERROR_NOT_RUNNING, not_running},
 };
 
-std::string own_text(tango_error_kind_t kind)
+std::string timeout_text()
 {
-    char text[100];
-    switch (kind) {
-    case TANGO_ERROR_NO_DEVICE:
-        return "its server has no such device";
-    case TANGO_ERROR_NOT_RUNNING:
-        return "its server is not running or can't be reached";
-    case TANGO_ERROR_TIMEOUT:
-        std::snprintf(text, sizeof text, "no answer within %g s", call_timeout_ms / 1000.0);
-        return text;
-    default:
-        return "";
-    }
+    char text[60];
+    std::snprintf(text, sizeof text, "no answer within %g s", call_timeout_ms / 1000.0);
+    return text;
 }
 
 /* A timed out connection looks like one that failed, but for the ORB's own words. */
@@ -134,10 +122,11 @@ void describe(const Tango::DevFailed &failure, tango_error_t *error)
         for (CORBA::ULong i = 0; i < failure.errors.length(); i++) {
             if (!has_error(failure, i, meaning.reason))
                 continue;
-            if (meaning.kind == TANGO_ERROR_NOT_RUNNING && timed_out(failure))
-                set_error(error, TANGO_ERROR_TIMEOUT, own_text(TANGO_ERROR_TIMEOUT));
-            else if (meaning.text == telling::own)
-                set_error(error, meaning.kind, own_text(meaning.kind));
+            if (meaning.kind == TANGO_ERROR_TIMEOUT ||
+                (meaning.kind == TANGO_ERROR_NOT_RUNNING && timed_out(failure)))
+                set_error(error, TANGO_ERROR_TIMEOUT, timeout_text());
+            else if (meaning.text)
+                set_error(error, meaning.kind, meaning.text);
             else
                 set_error(error, meaning.kind, one_line(failure.errors[i].desc.in()));
             return;
@@ -152,6 +141,10 @@ void describe(const Tango::DevFailed &failure, tango_error_t *error)
     }
     set_error(error, TANGO_ERROR_OTHER, text);
 }
+
+/* Thrown here, where the library itself has no word for a server that doesn't talk. */
+struct no_answer {
+};
 
 /*
  * Runs work and lets nothing out. The inner try is for what describing a failure may throw itself:
@@ -171,6 +164,8 @@ template <typename Work> bool guarded(tango_error_t *error, Work work)
             return true;
         } catch (const Tango::DevFailed &failure) {
             describe(failure, error);
+        } catch (const no_answer &) {
+            set_error(error, TANGO_ERROR_TIMEOUT, timeout_text());
         } catch (const CORBA::SystemException &failure) {
             set_error(error, TANGO_ERROR_OTHER,
                       std::string("CORBA ") + failure._name() + " " +
@@ -266,7 +261,13 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error
     *admin = {nullptr, nullptr};
     const bool found = guarded(error, [&] {
         std::string device = name;
+        const auto start = std::chrono::steady_clock::now();
         Tango::DeviceProxy proxy(device);
+        /* A proxy that couldn't connect keeps to itself why, and says later that it doesn't try
+         * again so soon. Somebody who took the connection and didn't talk took our time, too. */
+        if (!proxy.is_connected() &&
+            std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(call_timeout_ms))
+            throw no_answer();
         const bool database = proxy.is_dbase_used();
         const std::string host = database ? proxy.get_db_host() : proxy.get_dev_host();
         const std::string port = database ? proxy.get_db_port() : proxy.get_dev_port();

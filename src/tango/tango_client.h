@@ -22,7 +22,8 @@ typedef enum {
     TANGO_ERROR_NONE,
     TANGO_ERROR_NO_DEVICE,   /* no such name, or no name of a device at all */
     TANGO_ERROR_NOT_RUNNING, /* the server is not running, or can't be reached, or went away */
-    TANGO_ERROR_DATABASE,    /* the Tango database can't be reached, or TANGO_HOST is not set */
+    TANGO_ERROR_DATABASE,    /* the Tango database can't be reached */
+    TANGO_ERROR_TANGO_HOST,  /* no database is named: TANGO_HOST is not set, or wrong */
     TANGO_ERROR_TIMEOUT,     /* no answer in time */
     TANGO_ERROR_NO_COMMAND,  /* the device has no such command */
     TANGO_ERROR_OTHER

@@ -1,0 +1,615 @@
+"""The monitor: what it says, records and returns when servers, databases and disks misbehave."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tango_servers
+from tango_servers import free_port, run_monitor, start_monitor, wait_for
+
+sys.path.insert(0, str(tango_servers.ROOT / "demo"))
+
+PROGRAM = "ska-tango-event-monitor: "
+LOAD_THE_AGENT = (
+    "start it with the agent: ska-tango-event-agent run -- COMMAND"
+    " (see docs/, or ska-tango-event-monitor(1))"
+)
+# Long: where it matters that the monitor ends before a server's time is up.
+LONG_S = 100
+# For the monitor to end; far below LONG_S, and far above what it takes.
+END_S = 20
+
+
+@pytest.fixture(autouse=True)
+def _programs(monitor_bin, agent_lib):
+    """All of these need the monitor and the agent."""
+
+
+@pytest.fixture
+def start():
+    """start_monitor(), ended with the test, with signals as a terminal would deliver them."""
+    started = []
+
+    def run(*args, **env):
+        # A shell's background job ignores SIGINT, and hands that down to pytest and to us.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            monitor = start_monitor(*args, **env)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        started.append(monitor)
+        return monitor
+
+    yield run
+    for monitor in started:
+        monitor.kill()
+        monitor.communicate()
+
+
+@pytest.fixture
+def recording(tmp_path):
+    return tmp_path / "recording.jsonl"
+
+
+@pytest.fixture
+def freeze():
+    """Stops servers (SIGSTOP); lets them go on with the test's end at the latest."""
+    frozen = []
+
+    def stop(server):
+        os.kill(server.pid, signal.SIGSTOP)
+        frozen.append(server)
+
+    yield stop
+    for server in frozen:
+        if server.running:
+            os.kill(server.pid, signal.SIGCONT)
+
+
+def thaw(server):
+    os.kill(server.pid, signal.SIGCONT)
+
+
+def lines(path):
+    """All of a recording, each line read by itself; a line that isn't whole fails the test."""
+    if not path.exists():
+        return []
+    text = path.read_text()
+    assert text == "" or text.endswith("\n"), f"cut off: {text[-100:]!r}"
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def jq_takes(path):
+    """Whether `jq -e .` accepts every line by itself."""
+    assert shutil.which("jq"), "jq is missing"
+    for line in path.read_bytes().splitlines():
+        subprocess.run(["jq", "-e", "."], input=line, stdout=subprocess.DEVNULL, check=True)
+    return True
+
+
+def replies_of(path, server):
+    return [line["replies"][server.admin] for line in lines(path)]
+
+
+def wait_for_replies(path, server, count, what, since=0):
+    """Wait until the recording has ``count`` replies of a server since a line that satisfy."""
+    return wait_for(
+        lambda: [r for r in replies_of(path, server)[since:] if what(r)][count - 1 :],
+        what=f"replies in {path.name}",
+    )
+
+
+def has_data(reply):
+    return "data" in reply
+
+
+def has_error(reply):
+    return "error" in reply
+
+
+def was_asked(server):
+    """Whether a request waits in a socket of a frozen server: a poll is under way."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        port = int(fields[1].split(":")[1], 16)
+        received = int(fields[4].split(":")[1], 16)
+        if port == server.port and fields[3] == "01" and received > 0:
+            return True
+    return False
+
+
+def perf_is_on(server):
+    return json.loads(server.admin_proxy().QueryEventSystem())["server"]["perf"] is not None
+
+
+def end_of(monitor):
+    """Wait for the monitor's end: (exit status, standard output, standard error)."""
+    output, errors = monitor.communicate(timeout=END_S)
+    return monitor.returncode, output, errors
+
+
+def message(*texts):
+    return "".join(f"{PROGRAM}{text}\n" for text in texts)
+
+
+@pytest.fixture
+def publisher(servers):
+    """A publisher that has an event supplier, so that its performance monitoring can be seen."""
+    pub = servers.publisher(agent=True)
+    pub.admin_proxy().ZmqEventSubscriptionChange(["info"])
+    return pub
+
+
+# What it can't begin with -------------------------------------------------------------------
+
+
+def test_names_that_do_not_exist(servers):
+    pub = servers.publisher(agent=True)
+    nothing_there = f"tango://127.0.0.1:{free_port()}/a/b/c#dbase=no"
+    result = run_monitor(
+        pub.full_name("no/such/device"),
+        nothing_there,
+        pub.name(),
+        "a/b/c/d",
+        TANGO_HOST=f"127.0.0.1:{free_port()}",
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(
+        f"{pub.full_name('no/such/device')}: its server has no such device: check the name",
+        f"{nothing_there}: its server is not running or can't be reached: {LOAD_THE_AGENT}",
+        "a/b/c/d: Wrong device name syntax (domain/family/member) in a/b/c/d: check the name",
+    )
+
+
+def test_a_database_that_is_down():
+    port = free_port()
+    result = run_monitor("foo/bar/pub", TANGO_HOST=f"127.0.0.1:{port}")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(
+        f"foo/bar/pub: Failed to connect to database on host 127.0.0.1 with port {port}: start it,"
+        " or name the right one: TANGO_HOST=HOST:PORT, or tango://HOST:PORT/DEVICE"
+    )
+
+
+def test_tango_host_that_names_nothing():
+    result = run_monitor("foo/bar/pub", TANGO_HOST="nonsense")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(
+        "foo/bar/pub: TANGO_HOST is not set, or is not HOST:PORT: set it to that of the Tango"
+        " database, or name tango://HOST:PORT/DEVICE"
+    )
+
+
+def test_a_server_without_the_commands(servers):
+    bare = servers.publisher("test/pub/1", "bare", agent=False)
+    watched = servers.publisher("test/pub/2", "watched", agent=True)
+    result = run_monitor(bare.name(), watched.name(), bare.admin)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(
+        f"{bare.admin}: has neither QueryEventAgent nor QueryEventSystem: {LOAD_THE_AGENT}"
+    )
+
+
+def test_a_server_that_does_not_talk(servers, freeze):
+    pub = servers.publisher(agent=True)
+    freeze(pub)
+    result = run_monitor("--timeout", "0.5", pub.name())
+    assert (result.returncode, result.stdout) == (1, "")
+    # What came first: the library gave up, or the monitor lost its patience.
+    assert result.stderr in [
+        message(f"{pub.name()}: no answer within {seconds} s: see whether it hangs, or try a"
+                " longer --timeout")
+        for seconds in ("0.5", "2")
+    ]
+
+
+def test_an_output_that_cannot_be_opened(servers, tmp_path):
+    pub = servers.publisher(agent=True)
+    missing = tmp_path / "no" / "such" / "folder"
+    result = run_monitor("-n", 1, "-o", missing, pub.name())
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(f"{missing}: can't record there: No such file or directory")
+    result = run_monitor("-n", 1, "-o", tmp_path, pub.name())
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(f"{tmp_path}: can't record there: Is a directory")
+
+
+def test_a_recording_is_not_emptied_for_a_wrong_name(servers, recording):
+    recording.write_text('{"time": "t", "replies": {}}\n')
+    result = run_monitor("-o", recording, f"tango://127.0.0.1:{free_port()}/a/b/c#dbase=no")
+    assert result.returncode == 1
+    assert len(lines(recording)) == 1
+
+
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        ([], "no device named"),
+        (["--poll-period", "nan", "a/b/c"],
+         "--poll-period nan: not a number of seconds from 0.01 to 1000000"),
+        (["-n", "0", "a/b/c"], "--count 0: not a number of polls, 1 or more"),
+        (["--nonsense", "a/b/c"], "--nonsense: no such option, or short for more than one"),
+        (["-a", "a/b/c"], "--append: needs --output"),
+    ],
+)
+def test_wrong_command_lines(args, text):
+    result = run_monitor(*args)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == message(f"{text} (try ska-tango-event-monitor --help)")
+
+
+def test_help_and_version():
+    result = run_monitor("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: ska-tango-event-monitor ")
+    version = (tango_servers.ROOT / "VERSION").read_text().strip()
+    result = run_monitor("--version")
+    assert result.stdout == f"ska-tango-event-monitor {version}\n"
+
+
+# Through a database -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def local_tango(tmp_path_factory):
+    import local_tango
+
+    database = local_tango.LocalTango(
+        tmp_path_factory.mktemp("tango"), preexec_fn=tango_servers.die_with_parent
+    )
+    database.make_folder()
+    try:
+        database.start_database(0)
+        yield database
+    finally:
+        database.stop()
+
+
+def test_names_in_a_database(servers, local_tango, recording):
+    import tango
+
+    pub = servers.publisher("test/pub/1", "db", agent=True, database=local_tango)
+    tango.Database("127.0.0.1", local_tango.port).put_device_alias("test/pub/1", "publisher")
+    result = run_monitor(
+        "-q", "-n", 1, "-o", recording, "test/pub/1", "PUBLISHER", "TEST/pub/1",
+        f"dserver/{pub.server_name}", f"tango://localhost:{local_tango.port}/test/pub/1",
+        TANGO_HOST=local_tango.tango_host,
+    )
+    admin = f"dserver/{pub.server_name}"
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == message(
+        f"{admin}: the server of test/pub/1, PUBLISHER, TEST/pub/1, {admin},"
+        f" tango://localhost:{local_tango.port}/test/pub/1; it is asked once"
+    )
+    assert [list(line["replies"]) for line in lines(recording)] == [[admin]]
+    pub.stop()
+    result = run_monitor("test/pub/1", "test/pub/2", "nobody", TANGO_HOST=local_tango.tango_host)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == message(
+        f"test/pub/1: its server is not running or can't be reached: {LOAD_THE_AGENT}",
+        "test/pub/2: the Tango database has no such device or alias: check the name",
+        "nobody: the Tango database has no such device or alias: check the name",
+    )
+
+
+# What it records ----------------------------------------------------------------------------
+
+
+def test_counts_its_polls(servers, recording):
+    pub = servers.publisher("test/pub/1", "one", agent=True)
+    other = servers.publisher("test/pub/2", "two", agent=True)
+    recording.write_text("not a recording at all\n")
+    result = run_monitor("-n", 3, "--poll-period", 0.3, "-o", recording, pub.name(), other.name())
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout != ""
+    seen = lines(recording)
+    assert len(seen) == 3
+    for line in seen:
+        assert list(line) == ["time", "replies"]
+        assert list(line["replies"]) == [pub.admin, other.admin]
+        for server in (pub, other):
+            data = line["replies"][server.admin]["data"]
+            assert data["version"] == 1
+            assert data["agent"]["pid"] == server.pid
+    result = run_monitor("-qn", 1, "-ao", recording, pub.name())
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert len(lines(recording)) == 4
+    assert jq_takes(recording)
+
+
+def test_two_devices_of_one_server(servers, recording):
+    both = servers.both(agent=True)
+    devices = both.name("test/pub/1"), both.name("test/sub/1")
+    result = run_monitor("-qn", 1, "-o", recording, *devices)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == message(
+        f"{both.admin}: the server of {devices[0]}, {devices[1]}; it is asked once"
+    )
+    assert len(replies_of(recording, both)) == 1
+
+
+def test_to_standard_output(servers):
+    pub = servers.publisher(agent=True)
+    result = run_monitor("-n", 2, "--poll-period", 0.1, "-o", "-", pub.name())
+    assert (result.returncode, result.stderr) == (0, "")
+    assert [list(json.loads(line)["replies"]) for line in result.stdout.splitlines()] == [
+        [pub.admin]
+    ] * 2
+
+
+def test_a_server_that_dies_between_polls(servers, publisher, recording, start):
+    other = servers.publisher("test/pub/2", "other", agent=True)
+    monitor = start("-m", "--poll-period", 0.2, "-o", recording, publisher.name(), other.name())
+    wait_for_replies(recording, publisher, 2, has_data)
+    for end in (publisher.kill, publisher.stop):
+        end()
+        since = len(lines(recording))
+        died = wait_for_replies(recording, publisher, 3, has_error, since)
+        assert died[-1] == {"error": "its server is not running or can't be reached"}
+        assert all(has_data(reply) for reply in replies_of(recording, other))
+        publisher.start()
+        publisher.admin_proxy().ZmqEventSubscriptionChange(["info"])
+        since = len(lines(recording))
+        # Started again by the monitor, not by anybody here.
+        wait_for_replies(
+            recording, publisher, 1,
+            lambda r: has_data(r) and r["data"]["server"]
+            and r["data"]["server"]["perf"] is not None,
+            since,
+        )
+    monitor.send_signal(signal.SIGTERM)
+    status, output, errors = end_of(monitor)
+    assert (status, errors) == (0, "")
+    assert "its server is not running or can't be reached" in output
+    assert not perf_is_on(publisher)
+    assert jq_takes(recording)
+
+
+def test_a_server_that_comes_back_without_the_agent(servers, recording, start):
+    pub = servers.publisher(agent=True)
+    monitor = start("-q", "--poll-period", 0.2, "-o", recording, pub.name())
+    wait_for_replies(recording, pub, 1, has_data)
+    agent, pub.agent = pub.agent, None
+    pub.restart()
+    gone = {"error": "it was restarted without the agent: QueryEventSystem is gone"}
+    wait_for_replies(recording, pub, 1, lambda reply: reply == gone)
+    since = len(lines(recording))
+    pub.agent = agent
+    pub.restart()
+    wait_for_replies(recording, pub, 1, has_data, since)
+    monitor.terminate()
+    assert end_of(monitor) == (0, "", "")
+
+
+def test_a_server_that_hangs(servers, recording, start, freeze):
+    pub = servers.publisher("test/pub/1", "one", agent=True)
+    other = servers.publisher("test/pub/2", "two", agent=True)
+    options = ["-q", "--poll-period", 0.2, "--timeout", 0.5, "-o", recording]
+    monitor = start(*options, pub.name(), other.name())
+    wait_for_replies(recording, pub, 1, has_data)
+    freeze(pub)
+    since = len(lines(recording))
+    wait_for_replies(recording, pub, 3, has_error, since)
+    allowed = {
+        "no answer within 0.5 s",
+        "still hasn't answered an earlier request; not asked again",
+    }
+    errors = {r["error"] for r in replies_of(recording, pub) if has_error(r)}
+    assert errors and errors <= allowed
+    assert all(has_data(reply) for reply in replies_of(recording, other))
+    thaw(pub)
+    since = len(lines(recording))
+    wait_for_replies(recording, pub, 1, has_data, since)
+    monitor.terminate()
+    assert end_of(monitor) == (0, "", "")
+    assert jq_takes(recording)
+
+
+def test_polls_keep_to_their_schedule(servers, recording):
+    import datetime
+
+    pub = servers.publisher(agent=True)
+    period = 0.1
+    result = run_monitor("-qn", 30, "--poll-period", period, "-o", recording, pub.name())
+    assert result.returncode == 0
+    times = [datetime.datetime.fromisoformat(line["time"]) for line in lines(recording)]
+    assert all(time_of_poll.tzinfo is not None for time_of_poll in times)
+    # Each one may be late on a busy machine; but if lateness added up, all of the last ones were.
+    passed = [(time_of_poll - times[0]).total_seconds() for time_of_poll in times]
+    assert min((seconds + 0.02) % period for seconds in passed[15:]) < 0.025
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        pytest.skip("this root may not mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk(servers, small_disk, start):
+    pub = servers.publisher(agent=True)
+    recording = small_disk / "recording.jsonl"
+    monitor = start("-q", "--poll-period", 0.1, "-o", recording, pub.name())
+    wait_for(lambda: lines(recording), what="a first line")
+    ballast = small_disk / "ballast"
+    try:
+        with ballast.open("wb", buffering=0) as file:
+            while file.write(b"\0" * 1000):
+                pass
+    except OSError:
+        pass  # that is what it is for
+    # Its last page takes a few more lines; then there is no more room.
+    message_line = wait_for(monitor.stderr.readline, what="a word about the full disk")
+    assert message_line == message(
+        f"{recording}: can't record: No space left on device:"
+        " snapshots are lost until it works again"
+    )
+    kept = len(lines(recording))
+    assert kept > 0
+    ballast.unlink()
+    wait_for(lambda: len(lines(recording)) > kept, what="a line after there was room again")
+    monitor.send_signal(signal.SIGINT)
+    assert end_of(monitor) == (1, "", "")
+    assert jq_takes(recording)
+
+
+def test_a_reader_that_goes_away(publisher, start):
+    monitor = start("-m", "--poll-period", 0.1, publisher.name())
+    assert monitor.stdout.readline() != ""
+    monitor.stdout.close()
+    assert monitor.wait(END_S) == 0
+    assert monitor.stderr.read() == ""
+    assert not perf_is_on(publisher)
+
+    monitor = start("-m", "--poll-period", 0.1, "-o", "-", publisher.name())
+    json.loads(monitor.stdout.readline())
+    monitor.stdout.close()
+    assert monitor.wait(END_S) == 1
+    assert monitor.stderr.read() == message("standard output: its reader has gone: stopping")
+    assert not perf_is_on(publisher)
+
+
+def test_a_reader_that_reads_no_more(publisher, start):
+    """A full pipe must not keep the monitor from ending when it is told to."""
+    monitor = start("-m", "--poll-period", 0.01, "-o", "-", publisher.name())
+    assert monitor.stdout.readline() != ""
+    # Full when no more is written: as long as it isn't, every 10 ms something is.
+    written = Path(f"/proc/{monitor.pid}/io")
+
+    def stuck():
+        before = written.read_text()
+        time.sleep(0.5)
+        return written.read_text() == before
+
+    wait_for(stuck, what="a full pipe")
+    monitor.send_signal(signal.SIGTERM)
+    assert monitor.wait(END_S) == 1
+    assert monitor.stderr.read() == message(
+        "standard output: its reader takes no more: the last snapshot is lost"
+    )
+    assert not perf_is_on(publisher)
+
+
+# How it ends --------------------------------------------------------------------------------
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_perf_starts_and_stops(publisher, recording, start, number):
+    assert not perf_is_on(publisher)
+    monitor = start("-m", "--poll-period", LONG_S, "-o", recording, publisher.name())
+    wait_for(lambda: lines(recording), what="the first poll")
+    assert perf_is_on(publisher)
+    monitor.send_signal(number)
+    status, _, errors = end_of(monitor)
+    assert (status, errors) == (0, "")
+    assert not perf_is_on(publisher)
+
+
+def test_perf_stops_after_the_last_poll(publisher, recording):
+    result = run_monitor("-qm", "-n", 2, "--poll-period", 0.1, "-o", recording, publisher.name())
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert all(r["data"]["server"]["perf"] is not None for r in replies_of(recording, publisher))
+    assert not perf_is_on(publisher)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_ended_in_the_middle_of_a_poll(servers, recording, start, freeze, number):
+    pub = servers.publisher("test/pub/1", "one", agent=True)
+    other = servers.publisher("test/pub/2", "two", agent=True)
+    options = ["-q", "--poll-period", 0.1, "--timeout", LONG_S, "-o", recording]
+    monitor = start(*options, pub.name(), other.name())
+    wait_for_replies(recording, pub, 1, has_data)
+    freeze(pub)
+    wait_for(lambda: was_asked(pub), what="a poll to be under way")
+    monitor.send_signal(number)
+    assert end_of(monitor) == (0, "", "")
+    last = lines(recording)[-1]["replies"]
+    assert last[pub.admin] == {"error": "not waited for: the monitor was told to stop"}
+    assert jq_takes(recording)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_perf_is_stopped_in_the_middle_of_a_poll(publisher, recording, start, freeze, number):
+    options = ["-qm", "--poll-period", 0.1, "--timeout", LONG_S, "-o", recording]
+    monitor = start(*options, publisher.name())
+    wait_for_replies(recording, publisher, 1, has_data)
+    freeze(publisher)
+    wait_for(lambda: was_asked(publisher), what="a poll to be under way")
+    monitor.send_signal(number)
+    wait_for(lambda: not signals_wait(monitor), what="the signal to be taken")
+    assert monitor.poll() is None
+    thaw(publisher)
+    assert end_of(monitor) == (0, "", "")
+    assert not perf_is_on(publisher)
+
+
+def signals_wait(process):
+    """Whether a signal was sent to a process that it hasn't taken yet."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("ShdPnd:"):
+            return int(line.split()[1], 16) != 0
+    return False
+
+
+def test_a_second_signal_ends_it_at_once(publisher, recording, start, freeze):
+    options = ["-qm", "--poll-period", 0.1, "--timeout", LONG_S, "-o", recording]
+    monitor = start(*options, publisher.name())
+    wait_for_replies(recording, publisher, 1, has_data)
+    freeze(publisher)
+    wait_for(lambda: was_asked(publisher), what="a poll to be under way")
+    monitor.send_signal(signal.SIGINT)
+    wait_for(lambda: not signals_wait(monitor), what="the first signal to be taken")
+    monitor.send_signal(signal.SIGTERM)
+    assert end_of(monitor) == (
+        -signal.SIGTERM,
+        "",
+        message("ended at once: performance monitoring may still be on"),
+    )
+    assert jq_takes(recording)
+
+
+def test_perf_that_cannot_be_stopped(publisher, recording, start, freeze):
+    options = ["-qm", "--poll-period", LONG_S, "--timeout", 1, "-o", recording]
+    monitor = start(*options, publisher.name())
+    wait_for_replies(recording, publisher, 1, has_data)
+    freeze(publisher)
+    monitor.send_signal(signal.SIGINT)
+    status, output, errors = end_of(monitor)
+    assert (status, output) == (1, "")
+    assert errors.startswith(
+        message(f"{publisher.admin}: performance monitoring may still be on: no answer")[:-1]
+    )
+    assert errors.endswith(": call its StopEventSystemPerfMon when it answers again\n")
+    assert errors.count("\n") == 1
+
+
+def test_perf_of_a_server_that_is_gone(publisher, recording, start):
+    monitor = start("-qm", "--poll-period", LONG_S, "-o", recording, publisher.name())
+    wait_for_replies(recording, publisher, 1, has_data)
+    publisher.kill()
+    monitor.send_signal(signal.SIGINT)
+    assert end_of(monitor) == (0, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_while_it_starts(servers, start, freeze, number):
+    pub = servers.publisher(agent=True)
+    freeze(pub)
+    monitor = start("-m", "--timeout", LONG_S, pub.name())
+    wait_for(lambda: was_asked(pub), what="the monitor to ask")
+    monitor.send_signal(number)
+    assert end_of(monitor) == (0, "", "")
