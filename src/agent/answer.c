@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/clocks.h"
 #include "agent/json_writer.h"
 #include "version.h"
 
@@ -253,6 +254,9 @@ static void write_channels(json_writer_t *json, const dialect_t *dialect, stream
                 json_string(json, view.event_endpoint);
             else
                 json_null(json);
+            key_time(json, "last_heartbeat", view.last_heartbeat_ns);
+            key_count(json, "heartbeat_count", view.heartbeat_count);
+            key_count(json, "missed_heartbeat_count", view.missed_heartbeat_count);
         }
         json_close_object(json);
     }
@@ -287,13 +291,51 @@ static void write_not_connected(json_writer_t *json, subscriptions_t *subscripti
     free(list);
 }
 
+static void key_topic(json_writer_t *json, const char *key, const topic_t *topic)
+{
+    json_key(json, key);
+    if (topic)
+        json_string(json, topic->entry.name);
+    else
+        json_null(json);
+}
+
+/* What the consumer thread is doing now. Its times are of a clock without a date. */
+static void write_consumer_thread(json_writer_t *json, const consumer_view_t *view, int64_t now_ns)
+{
+    static const char *const states[] = {
+        [CONSUMER_POLLING] = "polling",
+        [CONSUMER_CALLBACKS] = "callbacks",
+        [CONSUMER_ORDER] = "order",
+    };
+    int64_t to_date_ns = clock_realtime_ns() - now_ns;
+    json_key(json, "consumer_thread");
+    json_open_object(json);
+    json_key(json, "thread_id");
+    json_integer(json, view->thread_id);
+    json_key(json, "state");
+    json_string(json, states[view->state]);
+    key_topic(json, "topic", view->topic);
+    key_time(json, "since", view->since_ns + to_date_ns);
+    json_key(json, "longest_callback_micros");
+    if (view->longest_topic)
+        json_integer(json, view->longest_ns / 1000);
+    else
+        json_null(json);
+    key_topic(json, "longest_callback_topic", view->longest_topic);
+    key_time(json, "delayed_since",
+             view->delayed ? view->delayed_since_ns + to_date_ns : STREAMS_NEVER);
+    json_close_object(json);
+}
+
 static void write_client(json_writer_t *json, const dialect_t *dialect,
                          const answer_sources_t *sources, samples_reader_t *reader,
                          int64_t attached_ns)
 {
     streams_t *streams = sources->streams;
-    bool consuming = atomic_load_explicit(&streams->consuming, memory_order_acquire);
-    if (!consuming) {
+    int64_t now_ns = clock_monotonic_coarse_ns();
+    consumer_view_t consumer;
+    if (!consumer_view(&streams->consumer, &consumer, now_ns)) {
         if (!dialect->is_legacy)
             key_null(json, "client");
         return;
@@ -305,6 +347,8 @@ static void write_client(json_writer_t *json, const dialect_t *dialect,
         write_not_connected(json, sources->subscriptions);
     write_channels(json, dialect, streams);
     write_receive_samples(json, dialect, sources->samples, reader);
+    if (!dialect->is_legacy)
+        write_consumer_thread(json, &consumer, now_ns);
     json_close_object(json);
 }
 

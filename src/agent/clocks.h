@@ -1,4 +1,4 @@
-/* clocks: the three clocks that the agent reads, all in nanoseconds. */
+/* clocks: the clocks that the agent reads, all in nanoseconds. */
 #ifndef STEM_AGENT_CLOCKS_H
 #define STEM_AGENT_CLOCKS_H
 
@@ -16,6 +16,12 @@ static inline int64_t clock_read_ns(clockid_t clock)
 static inline int64_t clock_monotonic_ns(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+/* For durations of which milliseconds matter; a few nanoseconds cheap. */
+static inline int64_t clock_monotonic_coarse_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 /* To compare with an event's timestamp, which another process may have taken. */

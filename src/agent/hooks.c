@@ -344,7 +344,10 @@ typedef struct {
     int64_t last_event_ns; /* when the event before was received; monotonic */
     int64_t sleep_ns;      /* in poll since the event before */
     int64_t wake_count;
-    bool processing;     /* an event is being processed by callbacks */
+    bool polled;         /* this is the consumer thread */
+    bool serving_order;  /* the last that it received was an order */
+    bool in_callbacks;   /* an event is being processed */
+    bool processing;     /* and sampled */
     int64_t received_ns; /* since when */
     receive_sample_t sample;
 } consumer_t;
@@ -390,6 +393,11 @@ static socket_kind_t kind_of_socket(const consumer_t *self, void *socket)
 /* The callbacks have returned when the thread polls again or receives something else. */
 static void finish_processing(consumer_t *self)
 {
+    if (!self->in_callbacks)
+        return;
+    self->in_callbacks = false;
+    consumer_enters(&streams->consumer, CONSUMER_POLLING, NULL, clock_monotonic_coarse_ns());
+
     if (!self->processing)
         return;
     self->processing = false;
@@ -454,7 +462,12 @@ static void event_complete(consumer_t *self, const void *data, size_t size)
         return;
     topic_result_t result =
         topic_received(self->topic, message->call.counter, message->bytes, clock_coarse_ns());
-    if (result != TOPIC_IGNORED && samples_enabled(samples))
+    if (result == TOPIC_IGNORED)
+        return;
+    consumer_enters(&streams->consumer, CONSUMER_CALLBACKS, self->topic,
+                    clock_monotonic_coarse_ns());
+    self->in_callbacks = true;
+    if (samples_enabled(samples))
         sample_event(self, result, data, size);
 }
 
@@ -470,7 +483,9 @@ static void subscriber_frame(consumer_t *self, void *socket, const void *data, s
         message_begin(message, socket);
         self->topic = NULL;
         message->valid = wire_is_topic(data, size);
-        if (message->valid && !wire_is_heartbeat(data, size))
+        if (message->valid && socket == self->heartbeats)
+            streams_heartbeat(streams, data, size, clock_coarse_ns());
+        else if (message->valid && !wire_is_heartbeat(data, size))
             self->topic = streams_topic(streams, data, size);
     }
     bool heartbeat = self->topic == NULL && socket == self->heartbeats;
@@ -484,6 +499,8 @@ static void subscriber_frame(consumer_t *self, void *socket, const void *data, s
 static void control_message(consumer_t *self, const void *data, size_t size)
 {
     finish_processing(self);
+    consumer_enters(&streams->consumer, CONSUMER_ORDER, NULL, clock_monotonic_coarse_ns());
+    self->serving_order = true;
     wire_order_t order;
     if (wire_read_order(data, size, &order))
         streams_order(streams, &order, clock_realtime_ns());
@@ -529,7 +546,11 @@ static int hook_poll(zmq_pollitem_t *items, int item_count, long timeout)
     learn_sockets(self, items, item_count);
     self->message.socket = NULL;
     finish_processing(self);
-    atomic_store_explicit(&streams->consuming, true, memory_order_relaxed);
+    if (!self->polled || self->serving_order) {
+        consumer_enters(&streams->consumer, CONSUMER_POLLING, NULL, clock_monotonic_coarse_ns());
+        self->polled = true;
+        self->serving_order = false;
+    }
     if (!samples_enabled(samples))
         return original.poll(items, item_count, timeout);
 

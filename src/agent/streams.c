@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "agent/clocks.h"
 
 /*
  * The sequence lock of an entry: odd while its one writer is at work. All fields are atomic; they
@@ -334,6 +338,61 @@ void topic_view(topic_t *self, topic_view_t *view)
     } while (read_again(&self->sequence, begun, &tries));
 }
 
+/* ---- the consumer thread ---- */
+
+void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *topic,
+                     int64_t now_ns)
+{
+    write_begin(&self->sequence);
+    if (atomic_load_explicit(&self->thread_id, memory_order_relaxed) == 0)
+        atomic_store_explicit(&self->thread_id, gettid(), memory_order_release);
+    topic_t *left = atomic_load_explicit(&self->topic, memory_order_relaxed);
+    int64_t took_ns = now_ns - get_time(&self->since_ns);
+    if (left && (took_ns > get_time(&self->longest_ns) ||
+                 !atomic_load_explicit(&self->longest_topic, memory_order_relaxed))) {
+        set_time(&self->longest_ns, took_ns);
+        atomic_store_explicit(&self->longest_topic, left, memory_order_release);
+    }
+    atomic_store_explicit(&self->state, (int)state, memory_order_release);
+    atomic_store_explicit(&self->topic, topic, memory_order_release);
+    set_time(&self->since_ns, now_ns);
+    write_end(&self->sequence);
+}
+
+bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_ns)
+{
+    uint32_t begun;
+    int tries = 0;
+    do {
+        begun = read_begin(&self->sequence);
+        view->thread_id = atomic_load_explicit(&self->thread_id, memory_order_acquire);
+        view->state = (consumer_state_t)atomic_load_explicit(&self->state, memory_order_acquire);
+        view->topic = atomic_load_explicit(&self->topic, memory_order_acquire);
+        view->since_ns = get_time(&self->since_ns);
+        view->longest_ns = get_time(&self->longest_ns);
+        view->longest_topic = atomic_load_explicit(&self->longest_topic, memory_order_acquire);
+        view->delayed = atomic_load_explicit(&self->delay_count, memory_order_acquire) > 0;
+        view->delayed_since_ns = get_time(&self->delayed_since_ns);
+    } while (read_again(&self->sequence, begun, &tries));
+    if (view->topic && now_ns - view->since_ns >= view->longest_ns) {
+        view->longest_ns = now_ns - view->since_ns;
+        view->longest_topic = view->topic;
+    }
+    return view->thread_id != 0;
+}
+
+/* cppTango counts the DELAYs in progress, and a RELEASE too many does nothing. */
+static void consumer_delay(consumer_thread_t *self, bool delay, int64_t now_ns)
+{
+    int64_t count = get_time(&self->delay_count);
+    write_begin(&self->sequence);
+    if (delay && count == 0)
+        set_time(&self->delayed_since_ns, now_ns);
+    if (delay || count > 0)
+        set_time(&self->delay_count, delay ? count + 1 : count - 1);
+    write_end(&self->sequence);
+}
+
 /* ---- orders ---- */
 
 /* The port in "tcp://host:port"; 0 if there is none. */
@@ -453,12 +512,17 @@ static channel_t *channel_of_heartbeat(streams_t *self, const char *topic)
     return (channel_t *)table_get(&self->channels, topic, length - strlen(".heartbeat"));
 }
 
-static void channel_connect(channel_t *self, bool connected, const char *endpoint)
+/* again: the channel had failed and is made anew; its heartbeats were missing meanwhile. */
+static void channel_connect(channel_t *self, const char *endpoint, bool again)
 {
     write_begin(&self->sequence);
-    atomic_store_explicit(&self->connected, connected, memory_order_release);
-    if (connected && endpoint)
-        set_text(self->endpoint, endpoint);
+    if (!again) {
+        set_count(&self->heartbeat_count, 0);
+        set_count(&self->missed_heartbeat_count, 0);
+        set_time(&self->last_heartbeat_ns, STREAMS_NEVER);
+    }
+    atomic_store_explicit(&self->connected, true, memory_order_release);
+    set_text(self->endpoint, endpoint);
     write_end(&self->sequence);
 }
 
@@ -503,6 +567,28 @@ static void connect_topic(streams_t *self, topic_t *disconnected, channel_t *cha
     }
 }
 
+/* A publisher sends one every 10 s. */
+#define HEARTBEAT_PERIOD_NS INT64_C(10000000000)
+
+void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns)
+{
+    if (!wire_is_heartbeat(topic, length))
+        return;
+    channel_t *channel =
+        (channel_t *)table_find(&self->channels, topic, length - strlen(".heartbeat"));
+    if (!channel)
+        return;
+    int64_t last_ns = get_time(&channel->last_heartbeat_ns);
+    int64_t gap_ns = last_ns == STREAMS_NEVER ? 0 : now_ns - last_ns;
+    write_begin(&channel->sequence);
+    add(&channel->heartbeat_count, 1);
+    if (gap_ns > HEARTBEAT_PERIOD_NS + HEARTBEAT_PERIOD_NS / 2)
+        add(&channel->missed_heartbeat_count,
+            (uint64_t)((gap_ns - HEARTBEAT_PERIOD_NS / 2) / HEARTBEAT_PERIOD_NS));
+    set_time(&channel->last_heartbeat_ns, now_ns);
+    write_end(&channel->sequence);
+}
+
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
 {
     topic_t *disconnected = self->disconnected_topic;
@@ -512,14 +598,17 @@ void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
     case WIRE_ORDER_CONNECT_HEARTBEAT: {
         channel_t *channel = channel_of_heartbeat(self, order->topic);
         if (channel)
-            channel_connect(channel, true, order->endpoint);
+            channel_connect(channel, order->endpoint,
+                            atomic_load(&channel->connected) ||
+                                channel == self->disconnected_channel);
         self->connected_channel = channel;
         break;
     }
     case WIRE_ORDER_DISCONNECT_HEARTBEAT: {
         channel_t *channel = channel_of_heartbeat(self, order->topic);
         if (channel)
-            channel_connect(channel, false, NULL);
+            atomic_store_explicit(&channel->connected, false, memory_order_release);
+        self->disconnected_channel = channel;
         break;
     }
     case WIRE_ORDER_CONNECT_EVENT:
@@ -533,8 +622,13 @@ void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
         self->disconnected_topic = topic;
         break;
     }
+    case WIRE_ORDER_DELAY_EVENT:
+        consumer_delay(&self->consumer, true, clock_monotonic_coarse_ns());
+        break;
     case WIRE_ORDER_RELEASE_EVENT:
         self->connected_channel = NULL;
+        self->disconnected_channel = NULL;
+        consumer_delay(&self->consumer, false, clock_monotonic_coarse_ns());
         break;
     default:
         break;
@@ -550,5 +644,8 @@ void channel_view(channel_t *self, channel_view_t *view)
         view->connected = atomic_load_explicit(&self->connected, memory_order_acquire);
         get_text(self->endpoint, view->endpoint);
         get_text(self->event_endpoint, view->event_endpoint);
+        view->heartbeat_count = get_count(&self->heartbeat_count);
+        view->missed_heartbeat_count = get_count(&self->missed_heartbeat_count);
+        view->last_heartbeat_ns = get_time(&self->last_heartbeat_ns);
     } while (read_again(&self->sequence, begun, &tries));
 }

@@ -60,12 +60,18 @@ typedef struct {
     _Atomic bool connected;
     _Atomic uint64_t endpoint[STREAMS_ENDPOINT_SIZE / 8]; /* of its heartbeats, as text */
     _Atomic uint64_t event_endpoint[STREAMS_ENDPOINT_SIZE / 8];
+    _Atomic uint64_t heartbeat_count;
+    _Atomic uint64_t missed_heartbeat_count;
+    _Atomic int64_t last_heartbeat_ns;
 } channel_t;
 
 typedef struct {
     bool connected;
     char endpoint[STREAMS_ENDPOINT_SIZE];
     char event_endpoint[STREAMS_ENDPOINT_SIZE];
+    uint64_t heartbeat_count;        /* since it was connected */
+    uint64_t missed_heartbeat_count; /* how many were due and did not come before the next one */
+    int64_t last_heartbeat_ns;       /* CLOCK_REALTIME, or STREAMS_NEVER */
 } channel_view_t;
 
 /* A subscribed topic. */
@@ -114,15 +120,48 @@ typedef struct {
     int64_t last_resubscribed_ns;
 } topic_view_t;
 
-typedef struct {
-    table_t published;      /* of stream_t */
-    table_t topics;         /* of topic_t */
-    table_t channels;       /* of channel_t */
-    _Atomic bool consuming; /* there is a consumer thread: this process has subscribed */
+/* What the consumer thread is doing. */
+typedef enum {
+    CONSUMER_POLLING,   /* waiting for events and orders */
+    CONSUMER_CALLBACKS, /* in the callbacks of an event */
+    CONSUMER_ORDER      /* serving an order */
+} consumer_state_t;
 
-    /* The consumer thread's own: what the order before this one was about. */
-    channel_t *connected_channel; /* by a CONNECT_HEARTBEAT */
-    topic_t *disconnected_topic;  /* by a DISCONNECT_EVENT */
+/* The consumer thread, as others may see it. Times are CLOCK_MONOTONIC_COARSE. */
+typedef struct {
+    _Atomic uint32_t sequence;
+    _Atomic int32_t thread_id; /* the kernel's; 0: there is no consumer thread */
+    _Atomic int state;
+    _Atomic(topic_t *) topic; /* whose callbacks run */
+    _Atomic int64_t since_ns;
+    _Atomic int64_t longest_ns;
+    _Atomic(topic_t *) longest_topic;
+    _Atomic int64_t delay_count;      /* DELAY_EVENT orders without their RELEASE_EVENT */
+    _Atomic int64_t delayed_since_ns; /* since when events wait */
+} consumer_thread_t;
+
+typedef struct {
+    int32_t thread_id;
+    consumer_state_t state;
+    const topic_t *topic; /* in callbacks; else NULL */
+    int64_t since_ns;
+    int64_t longest_ns; /* the longest that callbacks of one event took so far, or take now */
+    const topic_t *longest_topic; /* NULL if there were none */
+    bool delayed;                 /* it serves orders only, and events wait, */
+    int64_t delayed_since_ns;     /* since then */
+} consumer_view_t;
+
+typedef struct {
+    table_t published; /* of stream_t */
+    table_t topics;    /* of topic_t */
+    table_t channels;  /* of channel_t */
+    consumer_thread_t consumer;
+
+    /* The consumer thread's own: what the orders before this one were about, up to a
+       RELEASE_EVENT. */
+    channel_t *connected_channel;    /* by a CONNECT_HEARTBEAT */
+    channel_t *disconnected_channel; /* by a DISCONNECT_HEARTBEAT */
+    topic_t *disconnected_topic;     /* by a DISCONNECT_EVENT */
 } streams_t;
 
 void streams_init(streams_t *self);
@@ -182,6 +221,16 @@ int64_t topic_callback_count(topic_t *self);
  */
 topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
                             const char *event_name);
+
+/* The consumer thread, which is the caller, begins something else. topic: for callbacks. */
+void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *topic,
+                     int64_t now_ns);
+
+/* Returns false if there is no consumer thread: this process has never subscribed. */
+bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_ns);
+
+/* A heartbeat of that topic has come. */
+void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns);
 
 /* The consumer thread has been given an order. */
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns);

@@ -457,6 +457,55 @@ def test_without_a_database_nothing_is_guessed(servers, agent_lib):
     assert len(ask(publisher)["server"]["event_counters"]) == 1
 
 
+# ---- the consumer thread ----
+
+
+def test_a_callback_that_hangs_is_seen_while_it_hangs(servers, agent_lib, database):
+    publisher = servers.publisher(agent=True, database=database)
+    subscriber = servers.subscriber(agent=True, database=database)
+    join(publisher, subscriber)
+    settle(publisher, subscriber)
+    consumer = ask(subscriber)["client"]["consumer_thread"]
+    assert consumer["state"] == "polling" and consumer["topic"] is None
+    assert os.path.exists(f"/proc/{subscriber.pid}/task/{consumer['thread_id']}")
+    assert consumer["delayed_since"] is None
+
+    sub(subscriber).SetCallbackDelay(4)
+    pub(publisher).PushBurst(1)
+
+    def hanging():
+        started = time.monotonic()
+        state = ask(subscriber)["client"]["consumer_thread"]
+        # The query does not wait for it.
+        assert time.monotonic() - started < 2
+        return state if state["state"] == "callbacks" else None
+
+    state = wait_for(hanging, 3, "the callback", 0.05)
+    assert state["topic"].endswith(f"/{BURST}.idl5_change")
+    since = datetime.fromisoformat(state["since"])
+    assert 0 <= (datetime.now(timezone.utc) - since).total_seconds() < 5
+    sub(subscriber).SetCallbackDelay(0)
+    consumer = wait_for(
+        lambda: not hanging() and ask(subscriber)["client"]["consumer_thread"], 20, "its end"
+    )
+    assert 3_900_000 < consumer["longest_callback_micros"] < 10_000_000
+    assert consumer["longest_callback_topic"] == state["topic"]
+
+
+def test_heartbeats_are_seen(servers, agent_lib, database):
+    publisher = servers.publisher(agent=True, database=database)
+    subscriber = servers.subscriber(agent=True, database=database)
+    join(publisher, subscriber)
+
+    def channel():
+        return only(ask(subscriber)["client"]["event_channels"], "/")
+
+    wait_for(lambda: channel()["heartbeat_count"] > 0, 30, "a heartbeat")
+    assert channel()["missed_heartbeat_count"] == 0
+    last = datetime.fromisoformat(channel()["last_heartbeat"])
+    assert abs((datetime.now(timezone.utc) - last).total_seconds()) < 15
+
+
 # ---- samples ----
 
 

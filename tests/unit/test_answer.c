@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/answer.h"
+#include "agent/clocks.h"
 #include "cmocka_all.h"
 #include "version.h"
 
@@ -40,9 +41,20 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Takes the part about the consumer thread out, which holds times of now. */
+static void cut_consumer_thread(char *answer)
+{
+    char *begin = strstr(answer, ", \"consumer_thread\": {");
+    char *end = begin ? strchr(begin, '}') : NULL;
+    if (end)
+        memmove(begin, end + 1, strlen(end));
+}
+
 static void assert_answer(answer_schema_t schema, const char *expected)
 {
     char *answer = answer_query(&sources, &reader, schema, &origin);
+    assert_non_null(answer);
+    cut_consumer_thread(answer);
     assert_string_equal(answer, expected);
     free(answer);
 }
@@ -64,13 +76,15 @@ static void fill(void)
     stream_pushed(&streams, stream, 1, &call, 60, INT64_C(1700000001000000000));
     stream_pushed(&streams, stream, 2, &call, 60, INT64_C(1700000002000000000));
 
-    atomic_store(&streams.consuming, true);
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 0);
     atomic_store(&subscriptions.watched, true);
     wire_order_t heartbeat = {WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
                               NULL};
     wire_order_t event = {WIRE_ORDER_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
     streams_order(&streams, &heartbeat, 0);
     streams_order(&streams, &event, 0);
+    streams_heartbeat(&streams, CHANNEL ".heartbeat", strlen(CHANNEL ".heartbeat"),
+                      INT64_C(1700000001000000000));
     topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
     subscriptions_connected(&subscriptions, 1, topic);
     subscriptions_connected(&subscriptions, 2, topic);
@@ -125,7 +139,9 @@ static void a_full_answer_has_all_keys(void **state)
         "\"not_connected\": [{\"device\": \"x/y/z\", \"attribute\": \"gone\", "
         "\"event_type\": \"change\", \"last_heartbeat\": " ATTACHED ", \"tango_host\": null}], "
         "\"event_channels\": {\"" CHANNEL "\": "
-        "{\"endpoint\": \"tcp://h:2\", \"event_endpoint\": \"tcp://h:3\"}}, "
+        "{\"endpoint\": \"tcp://h:2\", \"event_endpoint\": \"tcp://h:3\", "
+        "\"last_heartbeat\": \"2023-11-14T22:13:21.000000+00:00\", "
+        "\"heartbeat_count\": 1, \"missed_heartbeat_count\": 0}}, "
         "\"perf\": [{\"attr_name\": \"attr\", \"micros_since_last_event\": 5000, "
         "\"sleep_micros\": 4000, \"process_micros\": 276, "
         "\"first_callback_latency_micros\": null, \"callback_count\": null, "
@@ -163,6 +179,8 @@ static void a_query_empties_the_samples_for_its_reader(void **state)
     assert_non_null(strstr(first, "push_event_micros"));
     assert_null(strstr(second, "push_event_micros"));
     assert_non_null(strstr(second, "\"perf\": []"));
+    cut_consumer_thread(first);
+    cut_consumer_thread(others);
     assert_string_equal(first, others);
     samples_enable(&samples, false);
     char *off = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
@@ -173,10 +191,37 @@ static void a_query_empties_the_samples_for_its_reader(void **state)
     free(off);
 }
 
+static void the_consumer_thread_is_shown_while_a_callback_hangs(void **state)
+{
+    (void)state;
+    int64_t now_ns = clock_monotonic_coarse_ns();
+    topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
+    consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic, now_ns - INT64_C(3600000000000));
+    wire_order_t delay = {WIRE_ORDER_DELAY_EVENT, NULL, NULL, NULL};
+    char expected[256];
+    snprintf(expected, sizeof expected,
+             "\"consumer_thread\": {\"thread_id\": %ld, \"state\": \"callbacks\", "
+             "\"topic\": \"" TOPIC "\", \"since\": \"",
+             (long)gettid());
+    char *answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, expected));
+    assert_non_null(strstr(answer, "\"longest_callback_topic\": \"" TOPIC "\""));
+    assert_non_null(strstr(answer, "\"delayed_since\": null"));
+    const char *longest = strstr(answer, "\"longest_callback_micros\": ");
+    assert_in_range(atoll(longest + strlen("\"longest_callback_micros\": ")), 3600000000LL,
+                    3660000000LL);
+    free(answer);
+
+    streams_order(&streams, &delay, 0);
+    answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, "\"delayed_since\": \"20"));
+    free(answer);
+}
+
 static void what_can_not_be_known_is_null(void **state)
 {
     (void)state;
-    atomic_store(&streams.consuming, true);
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 0);
     topic_received(streams_topic(&streams, TOPIC, strlen(TOPIC)), 0, 1, 1);
     char *answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(answer, "\"lost_event_count\": null"));
@@ -194,6 +239,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_answer_has_all_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(the_older_format_has_its_own_words, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_empties_the_samples_for_its_reader, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(the_consumer_thread_is_shown_while_a_callback_hangs, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_can_not_be_known_is_null, setup, teardown),
     };

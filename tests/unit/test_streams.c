@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/streams.h"
 #include "agent/subscriptions.h"
@@ -296,6 +297,102 @@ static void without_server_counters_losses_are_unknown(void **state)
     assert_counts(TOPIC, 6, 1, 0, 1, 0);
 }
 
+/* ---- channels and the consumer thread ---- */
+
+static channel_view_t channel_named(const char *name)
+{
+    channel_view_t view;
+    channel_view((channel_t *)table_find(&streams.channels, name, strlen(name)), &view);
+    return view;
+}
+
+static void heartbeat(int64_t seconds)
+{
+    const char *topic = CHANNEL ".heartbeat";
+    streams_heartbeat(&streams, topic, strlen(topic), seconds * 1000000000);
+}
+
+static void missing_heartbeats_are_counted(void **state)
+{
+    (void)state;
+    heartbeat(5); /* of a channel that isn't known */
+    subscribe(TOPIC, "2");
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 0);
+    heartbeat(10);
+    heartbeat(10); /* the first one is sent twice, too */
+    heartbeat(20);
+    heartbeat(29);
+    heartbeat(40);
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 5);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 0);
+    assert_true(channel_named(CHANNEL).last_heartbeat_ns == INT64_C(40000000000));
+    heartbeat(61); /* those at 50 did not come */
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 1);
+    reconnect(TOPIC, NULL, "3");
+    heartbeat(121);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 1 + 5);
+
+    /* A new connection begins anew. */
+    order(WIRE_ORDER_DISCONNECT_EVENT, TOPIC, "tcp://127.0.0.1:3");
+    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    subscribe(TOPIC, "4");
+    heartbeat(900);
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 1);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 0);
+}
+
+static consumer_view_t consumer_at(int64_t now_ns)
+{
+    consumer_view_t view;
+    assert_true(consumer_view(&streams.consumer, &view, now_ns));
+    return view;
+}
+
+static void the_consumer_thread_is_seen_at_work(void **state)
+{
+    (void)state;
+    consumer_view_t none;
+    assert_false(consumer_view(&streams.consumer, &none, 0));
+    topic_t *topic = topic_named(TOPIC);
+    topic_t *slow = topic_named(HOST "a/b/c/slow.change");
+
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 100);
+    assert_int_equal(consumer_at(200).thread_id, gettid());
+    assert_null(consumer_at(200).longest_topic);
+    consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic, 1000);
+    assert_int_equal(consumer_at(1500).state, CONSUMER_CALLBACKS);
+    assert_ptr_equal(consumer_at(1500).topic, topic);
+    assert_true(consumer_at(1500).since_ns == 1000);
+    assert_true(consumer_at(1500).longest_ns == 500);
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 1600);
+    consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, slow, 2000);
+    consumer_enters(&streams.consumer, CONSUMER_ORDER, NULL, 5000);
+    consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic, 6000);
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 6001);
+    assert_true(consumer_at(9000).longest_ns == 3000);
+    assert_ptr_equal(consumer_at(9000).longest_topic, slow);
+    assert_null(consumer_at(9000).topic);
+}
+
+static void events_wait_between_delay_and_release(void **state)
+{
+    (void)state;
+    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 100);
+    assert_false(consumer_at(0).delayed);
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    assert_true(consumer_at(0).delayed);
+    assert_true(consumer_at(0).delayed_since_ns > 0);
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    assert_true(consumer_at(0).delayed);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    assert_false(consumer_at(0).delayed);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL); /* one too many, as cppTango allows */
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    assert_true(consumer_at(0).delayed);
+}
+
 /* ---- callbacks ---- */
 
 static void callbacks_are_counted_per_topic(void **state)
@@ -467,6 +564,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(topics_are_found_by_what_their_client_calls_them, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(missing_heartbeats_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_consumer_thread_is_seen_at_work, setup, teardown),
+        cmocka_unit_test_setup_teardown(events_wait_between_delay_and_release, setup, teardown),
         cmocka_unit_test_setup_teardown(pushed_events_are_counted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_pushed_count_goes_on_behind_the_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_subscribed_to_is_not_shown, setup,
