@@ -329,6 +329,7 @@ class LocalTango:
             "mariadb-install-db",
             ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
             + ["--auth-root-authentication-method=socket", "--innodb-log-file-size=16M"]
+            + ["--force"]  # also on a machine that can't look up its own name: we need no names
             + user,
         )
         init = self.folder / "init.sql"
