@@ -657,6 +657,7 @@ void poller_remember(poller_t *self, snapshot_t **snapshot)
             continue;
         const reply_t old = self->previous->replies[i];
         self->previous->replies[i] = new->replies[i];
+        self->previous->replies[i].time = new->time; /* it may outlive that snapshot */
         new->replies[i] = old;
     }
     snapshot_destroy(&new);
