@@ -322,6 +322,9 @@ class LocalTango:
     def _start_mariadb(self, port, password):
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
+        # Of its own: a starting MariaDB removes another's temporary tables, also one that works.
+        temporary = self.folder / "temporary"
+        temporary.mkdir(exist_ok=True)
         # root needs to be told that it is meant; for others it is what happens anyway.
         user = [f"--user={_user_name()}"]
         # Only over a socket file could anybody be root there, and there is none.
@@ -329,6 +332,7 @@ class LocalTango:
             "mariadb-install-db",
             ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
             + ["--auth-root-authentication-method=socket", "--innodb-log-file-size=16M"]
+            + [f"--tmpdir={temporary}"]
             + ["--force"]  # also on a machine that can't look up its own name: we need no names
             + user,
         )
@@ -344,6 +348,7 @@ class LocalTango:
             [_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--port={port}"]
             + ["--bind-address=127.0.0.1", "--socket=", "--skip-name-resolve"]
             + [f"--pid-file={self.folder / 'mariadbd.pid'}", f"--init-file={init}"]
+            + [f"--tmpdir={temporary}"]
             # A few hundred rows: small buffers, and no need to survive a power cut.
             + ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M"]
             + ["--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF"]
