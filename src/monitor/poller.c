@@ -122,20 +122,18 @@ static void do_connect(worker_t *self, tango_error_t *error)
         tango_device_event_commands(self->device, &self->commands, error);
 }
 
-static void do_start_perf(worker_t *self, tango_error_t *error)
+/*
+ * Where our agent is loaded beside the built-in command, EnableEventSystemPerfMon is for that one,
+ * and what we ask, the agent's, is switched by the other two.
+ */
+static void switch_perf(worker_t *self, bool on, tango_error_t *error)
 {
-    if (self->commands.enable)
-        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", true, error);
+    const tango_event_commands_t *commands = &self->commands;
+    if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
+        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", on, error);
     else
-        tango_device_call(self->device, "StartEventSystemPerfMon", error);
-}
-
-static void do_stop_perf(worker_t *self, tango_error_t *error)
-{
-    if (self->commands.enable)
-        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", false, error);
-    else
-        tango_device_call(self->device, "StopEventSystemPerfMon", error);
+        tango_device_call(self->device, on ? "StartEventSystemPerfMon" : "StopEventSystemPerfMon",
+                          error);
 }
 
 /* Learns the commands of a server that may have been restarted. */
@@ -226,10 +224,10 @@ static void run_task(worker_t *self)
         do_poll(self, &result);
         break;
     case TASK_START_PERF:
-        do_start_perf(self, &result.error);
+        switch_perf(self, true, &result.error);
         break;
     case TASK_STOP_PERF:
-        do_stop_perf(self, &result.error);
+        switch_perf(self, false, &result.error);
         break;
     }
     const bool start_again = task == TASK_POLL && perf_is_off(result.response);
@@ -242,7 +240,7 @@ static void run_task(worker_t *self)
     if (start_again && self->perf_tried && self->next == TASK_NONE && !self->quit) {
         tango_error_t error = {0};
         pthread_mutex_unlock(lock);
-        do_start_perf(self, &error); /* a failure shows: the next answer lacks samples, too */
+        switch_perf(self, true, &error); /* a failure shows: the next answer lacks samples, too */
         tango_error_clear(&error);
         pthread_mutex_lock(lock);
     }
