@@ -419,7 +419,8 @@ class LocalTango:
         self.processes = []
         for leftover in ("state.json", "init.sql", "mariadbd.pid"):
             (self.folder / leftover).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        for leftover in ("data", "temporary"):
+            shutil.rmtree(self.folder / leftover, ignore_errors=True)
         return len(running)
 
 
