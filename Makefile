@@ -96,6 +96,10 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@ctest --test-dir $(ASAN) --no-tests=error --output-on-failure
 	$(call build_tests,$(TSAN),-L tsan)
 	@$(FIXED_ADDRESSES) ctest --test-dir $(TSAN) --no-tests=error --output-on-failure -L tsan
+	@cmake --build $(ASAN) -- $(NINJA_QUIET)
+	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
+	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py \
+	    tests/integration/test_monitor.py -k 'not 100000 and not overflows and not killed' $(PYTEST_ARGS)
 
 test-integration: setup-test build ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)

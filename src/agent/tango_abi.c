@@ -24,6 +24,9 @@ typedef void *util_instance_t(bool exit_if_none);
 typedef void *get_dserver_device_t(void *util);
 typedef void add_command_t(void *device, void *command, bool device_level);
 typedef void *operator_new_t(size_t size);
+typedef void operator_delete_t(void *memory);
+typedef void sized_operator_delete_t(void *memory, size_t size);
+typedef void destructor_t(void *object);
 typedef void command_new_t(void *command, const tango_string_t *name, int in_type, int out_type,
                            const tango_string_t *in_description,
                            const tango_string_t *out_description, int level);
@@ -40,22 +43,14 @@ typedef struct {
     insert_string_t *insert_string;
     insert_void_t *insert_void;
     extract_boolean_t *extract_boolean;
+    destructor_t *command_destroy;
+    void *command_delete;
     void *command_execute;
     void **command_vtable;
     size_t command_vtable_size;
 } tango_functions_t;
 
 static tango_functions_t tango;
-
-/* Of the C++ runtime that is loaded, which libtango uses. */
-static void *libstdcxx_symbol(const char *name)
-{
-    void *handle = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    void *symbol = handle ? dlsym(handle, name) : NULL;
-    if (handle)
-        dlclose(handle);
-    return symbol;
-}
 
 /*
  * Command::Command(string name, CmdArgType, CmdArgType, string in_desc, string out_desc,
@@ -81,6 +76,8 @@ static const char *find_functions(const elf_image_t *libtango, tango_functions_t
         {"_ZN5Tango7Command6insertEPKc", (void **)&found->insert_string},
         {"_ZN5Tango7Command6insertEv", (void **)&found->insert_void},
         {"_ZN5Tango7Command7extractERKN5CORBA3AnyERb", (void **)&found->extract_boolean},
+        {"_ZN5Tango16DevQueryClassCmdD1Ev", (void **)&found->command_destroy},
+        {"_ZN5Tango16DevQueryClassCmdD0Ev", &found->command_delete},
         {"_ZN5Tango16DevQueryClassCmd7executeEPNS_10DeviceImplERKN5CORBA3AnyE",
          &found->command_execute},
     };
@@ -127,9 +124,25 @@ void tango_version(const elf_image_t *libtango, char *text, size_t size)
         text[0] = '\0';
 }
 
-typedef void device_name_t(tango_string_t *result, void *proxy);
-typedef void operator_delete_t(void *memory);
+/*
+ * Frees what libtango's code has allocated by operator new, or we through its slot: the process may
+ * have replaced the operators (another allocator, a sanitizer), so nobody else's will do. Without
+ * either slot the memory stays allocated.
+ */
+static void delete_as_libtango(const elf_image_t *libtango, void *memory, size_t size)
+{
+    operator_delete_t *plain = (operator_delete_t *)elf_image_imported(libtango, "_ZdlPv");
+    if (plain) {
+        plain(memory);
+        return;
+    }
+    sized_operator_delete_t *sized =
+        (sized_operator_delete_t *)elf_image_imported(libtango, "_ZdlPvm");
+    if (sized)
+        sized(memory, size);
+}
 
+typedef void device_name_t(tango_string_t *result, void *proxy);
 typedef struct {
     device_name_t *function;
     void *proxy;
@@ -150,13 +163,15 @@ bool tango_device_name(const elf_image_t *libtango, void *proxy, char *name, siz
     device_name_call_t call = {(device_name_t *)elf_image_symbol(
                                    libtango, "_ZN5Tango11DeviceProxy8dev_nameB5cxx11Ev", NULL),
                                proxy, &result};
-    operator_delete_t *operator_delete = (operator_delete_t *)libstdcxx_symbol("_ZdlPv");
-    if (!call.function || !operator_delete || !guard_call(call_device_name, &call))
+    if (!call.function || !guard_call(call_device_name, &call))
         return false;
     snprintf(name, size, "%.*s", (int)(result.length < size ? result.length : size - 1),
              result.text);
-    if (result.text != result.local)
-        operator_delete((void *)result.text);
+    if (result.text != result.local) {
+        size_t capacity; /* stands where a short text would */
+        memcpy(&capacity, result.local, sizeof capacity);
+        delete_as_libtango(libtango, (void *)result.text, capacity + 1);
+    }
     return true;
 }
 
@@ -191,6 +206,17 @@ typedef struct {
 
 static command_class_t command_classes[MAX_COMMANDS];
 static size_t command_class_count;
+static const elf_image_t *command_origin; /* the libtango they belong to */
+
+/*
+ * The deleting destructor of our commands. The real one would give operator delete the size of a
+ * Tango::Command, which is not what we allocated; some allocators rely on it.
+ */
+static void delete_command(void *self)
+{
+    tango.command_destroy(self);
+    delete_as_libtango(command_origin, self, COMMAND_SIZE);
+}
 
 /* CORBA::Any *Command::execute(DeviceImpl *device, const CORBA::Any &argument) */
 static void *execute(void *self, void *device, const void *argument)
@@ -228,6 +254,8 @@ static command_class_t *new_command_class(const tango_command_t *command)
         if (class->vtable[i] == tango.command_execute) {
             class->vtable[i] = (void *)execute;
             replaced = true;
+        } else if (class->vtable[i] == tango.command_delete) {
+            class->vtable[i] = (void *)delete_command;
         }
     }
     if (!replaced)
@@ -274,6 +302,7 @@ size_t tango_add_commands(const elf_image_t *libtango, const tango_command_t *co
     if (symbol)
         return 0;
 
+    command_origin = libtango;
     void *device = NULL;
     if (!guard_call(find_device, &device) || !device)
         return 0;

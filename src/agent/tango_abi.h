@@ -59,9 +59,9 @@ bool tango_has_query_event_system(const elf_image_t *libtango);
 
 /*
  * Adds commands to the admin device of this process's server, which has to exist. The commands
- * (and their strings) must live as long as the process. Returns how many were added; *missing (if
- * not NULL) names the symbol for want of which none was, or is NULL; a command that Tango refused
- * isn't counted.
+ * (and their strings) and libtango must live as long as the process. Returns how many were added;
+ * *missing (if not NULL) names the symbol for want of which none was, or is NULL; a command that
+ * Tango refused isn't counted.
  */
 size_t tango_add_commands(const elf_image_t *libtango, const tango_command_t *commands,
                           size_t count, const char **missing);

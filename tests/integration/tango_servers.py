@@ -42,6 +42,11 @@ MONITOR = BUILD / "bin" / "ska-tango-event-monitor"
 LAUNCHER = BUILD / "bin" / "ska-tango-event-agent"
 CPP_PUBLISHER = BUILD / "tests" / "cpp_publisher"
 
+# What has to be loaded before the agent: the runtime of the sanitizers that it was built with.
+# Leaks are looked for in the unit tests; Python and libtango leave much behind at their end.
+SANITIZERS = os.environ.get("TEST_PRELOAD", "").split()
+SANITIZER_OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0"} if SANITIZERS else {}
+
 # The Python whose PyTango is tested; a python3 that is earlier on PATH may have none.
 PYTHON = os.environ.get("TEST_PYTHON", "/usr/bin/python3")
 TANGO_TEST = "/usr/lib/tango/TangoTest"
@@ -76,6 +81,12 @@ def clean_environment(**extra):
     }
     env.update({name: str(value) for name, value in extra.items()})
     return env
+
+
+def agent_environment(agent=AGENT_LIB, **extra):
+    """clean_environment() with the agent to be loaded, and what it needs."""
+    preload = " ".join([*SANITIZERS, str(agent)])
+    return clean_environment(LD_PRELOAD=preload, **SANITIZER_OPTIONS, **extra)
 
 
 def die_with_parent():
@@ -163,15 +174,17 @@ class Server:
         """Start it and return when all its devices answer."""
         assert not self.running, f"{self.server_name} runs already"
         argv = self.argv + [self.instance]
-        env = clean_environment(PYTHONUNBUFFERED="1")
+        if self.agent:
+            env = agent_environment(need(Path(self.agent)))
+        else:
+            env = clean_environment()
+        env["PYTHONUNBUFFERED"] = "1"
         if self.database:
             env["TANGO_HOST"] = self.database.tango_host
         else:
             names = [f"{cls}::{dev}" for cls, devs in self.devices.items() for dev in devs]
             argv += ["-nodb", "-dlist", ",".join(names)]
         argv += ["-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"]
-        if self.agent:
-            env["LD_PRELOAD"] = str(need(Path(self.agent)))
         if self.launcher:
             argv = [str(self.launcher), "run", "--", *argv]
         env.update({name: str(value) for name, value in self.env.items()})
@@ -271,8 +284,12 @@ class ServerPool:
     def cpp_publisher(self, device="test/cpp/1", instance="test", **options):
         return self.add([CPP_PUBLISHER], instance, {"CppPublisher": [device]}, **options)
 
-    def tango_test(self, device="test/tangotest/1", instance="test", **options):
-        return self.add([TANGO_TEST], instance, {"TangoTest": [device]}, **options)
+    def tango_test(self, device="test/tangotest/1", instance="test", env=None, **options):
+        # Its own code frees by "delete" what it allocated by "new []".
+        env = {**SANITIZER_OPTIONS, **(env or {})}
+        for name in SANITIZER_OPTIONS:
+            env[name] += ":alloc_dealloc_mismatch=0"
+        return self.add([TANGO_TEST], instance, {"TangoTest": [device]}, env=env, **options)
 
 
 def start_database(folder):

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 import pytest
 import tango
 
-from tango_servers import AGENT_LIB, PYTHON, TANGO_TEST, clean_environment, wait_for
+from tango_servers import PYTHON, TANGO_TEST, agent_environment, wait_for
 
 BURST = "burst"
 COMMANDS = {
@@ -141,7 +141,7 @@ def test_a_client_of_the_built_in_command_works_unchanged(servers, agent_lib, da
         assert set(sample) == {"micros_since_last_event", "push_event_micros"}
     client = answer["client"]
     for name, callback in client["event_callbacks"].items():
-        assert name.startswith(f"tango://") and name.endswith(".idl5_change")
+        assert name.startswith("tango://") and name.endswith(".idl5_change")
         assert callback["channel_name"] in client["event_channels"]
         for key in ("server_counter", "event_count", "missed_event_count"):
             assert isinstance(callback[key], int)
@@ -652,7 +652,7 @@ def test_every_attribute_type_of_tangotest(servers, agent_lib, database):
 def run_with_agent(argv, **env):
     return subprocess.run(
         [str(part) for part in argv],
-        env=clean_environment(LD_PRELOAD=AGENT_LIB, **env),
+        env=agent_environment(**env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -103,7 +103,7 @@ static void fill(void)
                                  .latency_ns = SAMPLE_UNKNOWN,
                                  .callback_count = SAMPLE_UNKNOWN,
                                  .wake_count = 2,
-                                 .kind_and_discarded = WIRE_ATT_VALUE * 2};
+                                 .kind_and_discarded = (int64_t)WIRE_ATT_VALUE * 2};
     samples_receive(&samples, &received);
 }
 
