@@ -20,6 +20,7 @@
 #include "agent/subscriptions.h"
 #include "agent/tango_abi.h"
 
+static elf_image_t libtango;
 static streams_t streams;
 static subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
 static samples_t samples;
@@ -96,20 +97,20 @@ static const tango_command_t commands[] = {
      "", enable_perf_mon},
 };
 
-static void add_commands(const elf_image_t *libtango)
+static void add_commands(void)
 {
-    size_t skip = tango_has_query_event_system(libtango) ? 1 : 0;
+    size_t skip = tango_has_query_event_system(&libtango) ? 1 : 0;
     size_t count = sizeof commands / sizeof *commands - skip;
     const char *missing;
-    size_t added = tango_add_commands(libtango, commands + skip, count, &missing);
+    size_t added = tango_add_commands(&libtango, commands + skip, count, &missing);
     if (missing)
         log_line(LOG_ERROR, "%s has no symbol %s; the server runs without our commands",
-                 libtango->path, missing);
+                 libtango.path, missing);
     else if (added < count)
         log_line(LOG_ERROR, "only %zu of %zu commands could be added to the admin device", added,
                  count);
     else
-        log_line(LOG_INFO, "attached to Tango %s (%s)", origin.tango_version, libtango->path);
+        log_line(LOG_INFO, "attached to Tango %s (%s)", origin.tango_version, libtango.path);
 }
 
 /* ---- attaching ---- */
@@ -128,7 +129,6 @@ static void read_environment(void)
                  wanted);
 }
 
-static elf_image_t libtango;
 static pthread_once_t attach_once = PTHREAD_ONCE_INIT;
 
 /* Hooks into the process's libtango. Runs once, whoever comes first; works whether events already
@@ -138,11 +138,13 @@ static void attach(void)
     read_environment();
     streams_init(&streams);
     origin.attached_ns = clock_realtime_ns();
-    if (!elf_image_find(&libtango, TANGO_SERVER_INIT, (const void *)attach)) {
+    if (!elf_image_find(&libtango, TANGO_RECOGNISED_BY, (const void *)attach) ||
+        !elf_image_symbol(&libtango, TANGO_SERVER_INIT, NULL)) {
         libtango.symbols = NULL;
         log_line(LOG_DEBUG, "no libtango in this process");
         return;
     }
+    elf_image_pin(&libtango);
     tango_version(&libtango, origin.tango_version, sizeof origin.tango_version);
     hooks_install(&libtango, &streams, &subscriptions, &samples);
 }
@@ -167,5 +169,6 @@ void agent_server_init(void *util, bool with_window)
         return;
     }
     tango_server_init(&libtango, util, with_window); /* may throw; then there is no server */
-    add_commands(&libtango);
+    static pthread_once_t added_once = PTHREAD_ONCE_INIT;
+    pthread_once(&added_once, add_commands);
 }

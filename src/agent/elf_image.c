@@ -10,11 +10,8 @@
 /* The relocation types that hold a symbol's plain address, per architecture. */
 #if defined(__x86_64__)
 static const uint32_t address_relocations[] = {R_X86_64_JUMP_SLOT, R_X86_64_GLOB_DAT, R_X86_64_64};
-#elif defined(__aarch64__)
-static const uint32_t address_relocations[] = {R_AARCH64_JUMP_SLOT, R_AARCH64_GLOB_DAT,
-                                               R_AARCH64_ABS64};
 #else
-#error "elf_image: the relocation types of this architecture are not known here"
+#error "the agent knows x86-64 only: elf_image's relocations, guard's trampoline, tango_abi's calls"
 #endif
 
 static bool is_address_relocation(const ElfW(Rela) * rela)
@@ -225,6 +222,12 @@ bool elf_image_find(elf_image_t *self, const char *symbol, const void *not_in)
     return search.found;
 }
 
+void elf_image_pin(const elf_image_t *self)
+{
+    if (self->path[0])
+        dlopen(self->path, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 bool elf_image_of_address(elf_image_t *self, const void *address)
 {
     search_t search = {.image = self, .address = (uintptr_t)address};
@@ -252,13 +255,18 @@ void *elf_image_symbol_prefix(const elf_image_t *self, const char *prefix)
     return NULL;
 }
 
-/* What the slot calls: its content, or, if it isn't bound yet, what it would be bound to. */
+/*
+ * What the slot calls: its content, or, if it isn't bound yet (it then points back into the
+ * object's own procedure linkage table), what it would be bound to.
+ */
 static void *slot_target(const elf_image_t *self, void *const *slot, size_t symbol_index)
 {
     uintptr_t value = (uintptr_t)*slot;
-    bool undefined_here = self->symbols[symbol_index].st_shndx == SHN_UNDEF;
-    if (!undefined_here || value < self->start || value >= self->end)
+    const ElfW(Sym) *symbol = &self->symbols[symbol_index];
+    if (value < self->start || value >= self->end)
         return *slot;
+    if (symbol->st_shndx != SHN_UNDEF)
+        return (void *)(self->base + symbol->st_value);
 
     void *handle = dlopen(self->path[0] ? self->path : NULL, RTLD_LAZY | RTLD_NOLOAD);
     if (!handle)
@@ -286,6 +294,8 @@ static const elf_hook_t *hook_for(const elf_hook_t *hooks, size_t hook_count, co
 {
     for (size_t i = 0; i < hook_count; i++) {
         const elf_hook_t *hook = &hooks[i];
+        if (hook->must_contain && !strstr(name, hook->must_contain))
+            continue;
         if (hook->is_prefix ? strncmp(name, hook->symbol, strlen(hook->symbol)) == 0
                             : strcmp(name, hook->symbol) == 0)
             return hook;

@@ -32,7 +32,8 @@ typedef struct {
     const char *symbol; /* its mangled name, or the beginning of it if is_prefix */
     bool is_prefix;
     void *replacement;
-    void **original; /* out: what the slots held; NULL if there was no slot */
+    void **original;          /* out: what the slots held; NULL if there was no slot */
+    const char *must_contain; /* or NULL: what the symbol has to have in it besides */
 } elf_hook_t;
 
 /*
@@ -41,6 +42,9 @@ typedef struct {
  * dynamic section can't be read; *self is then undefined. Holds no reference to the object.
  */
 bool elf_image_find(elf_image_t *self, const char *symbol, const void *not_in);
+
+/* Keeps the object loaded for as long as the process lives, whoever closes it. */
+void elf_image_pin(const elf_image_t *self);
 
 /* The object that holds the address, likewise. */
 bool elf_image_of_address(elf_image_t *self, const void *address);

@@ -1,6 +1,7 @@
 #include "agent/guard.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <unwind.h>
@@ -96,7 +97,7 @@ void guard_destroy_exception(void *exception)
     end_catch();
 }
 
-static bool find_runtime(void)
+static void find_runtime_once(void)
 {
     /*
      * The runtime may have come with a library that was loaded without RTLD_GLOBAL, as under
@@ -104,12 +105,18 @@ static bool find_runtime(void)
      */
     void *cxx = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
     if (!cxx)
-        return false;
+        return;
     begin_catch = (begin_catch_t *)dlsym(cxx, "__cxa_begin_catch");
     end_catch = (end_catch_t *)dlsym(cxx, "__cxa_end_catch");
     unwind_set_gr = (set_gr_t *)dlsym(cxx, "_Unwind_SetGR");
     unwind_set_ip = (set_ip_t *)dlsym(cxx, "_Unwind_SetIP");
     dlclose(cxx);
+}
+
+static bool find_runtime(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, find_runtime_once);
     return begin_catch && end_catch && unwind_set_gr && unwind_set_ip;
 }
 

@@ -149,23 +149,64 @@ static void publish_sent(publisher_t *self, bool sent, bool more)
 
 /* ---- subscribing ---- */
 
-/* A call of connect_event in this thread, and what it asked for, also after it failed. */
+/*
+ * What a thread is doing with subscriptions. cppTango brackets what a client asks for (to
+ * subscribe, to unsubscribe) by a DELAY_EVENT and a RELEASE_EVENT from the same thread; they nest,
+ * since to subscribe calls the client's callback once, which may subscribe to something else.
+ */
 typedef struct {
-    bool under_way;   /* or it has thrown */
-    int event_id;     /* that it was given; 0 if Tango makes a new one */
-    topic_t *ordered; /* the topic that the consumer thread was told to connect meanwhile */
+    bool connecting;    /* connect_event is under way, or has thrown */
+    int event_id;       /* that it was given; 0 or less if Tango makes a new one */
+    topic_t *ordered;   /* the topic that the consumer thread was told to connect meanwhile */
+    channel_t *channel; /* the channel that it was told to connect */
     subscription_target_t target;
-} subscriber_t;
+} operation_t;
 
-static _Thread_local subscriber_t subscriber;
+enum { OPERATIONS = 4 }; /* what is nested deeper shares the last */
 
-/* This thread sends an order to the consumer thread. */
-static void note_order(subscriber_t *self, const void *data, size_t size)
+static _Thread_local struct {
+    unsigned depth;
+    operation_t operations[OPERATIONS]; /* the first is outside of all brackets */
+} subscriber;
+
+static operation_t *current_operation(void)
+{
+    unsigned depth = subscriber.depth;
+    return &subscriber.operations[depth < OPERATIONS ? depth : OPERATIONS - 1];
+}
+
+static void operation_begin(operation_t *self)
+{
+    self->connecting = false;
+    self->event_id = 0;
+    self->ordered = NULL;
+    self->channel = NULL;
+}
+
+/* This thread sends an order to the consumer thread, or something else of a single frame. */
+static void note_order(const void *data, size_t size)
 {
     wire_order_t order;
-    if (wire_read_order(data, size, &order) &&
-        (order.code == WIRE_ORDER_CONNECT_EVENT || order.code == WIRE_ORDER_CONNECT_MCAST_EVENT))
-        self->ordered = (topic_t *)table_get(&streams->topics, order.topic, strlen(order.topic));
+    if (!wire_read_order(data, size, &order))
+        return;
+    operation_t *operation = current_operation();
+    if (order.code == WIRE_ORDER_DELAY_EVENT) {
+        subscriber.depth++;
+        operation_begin(current_operation());
+    } else if (order.code == WIRE_ORDER_RELEASE_EVENT) {
+        /* One with an id of its own is released before what was thrown is dealt with. */
+        if (operation->event_id <= 0)
+            operation->connecting = false;
+        if (subscriber.depth > 0)
+            subscriber.depth--;
+    } else {
+        order_origin_t origin = !original.connect_event ? ORDER_UNKNOWN
+                                : operation->connecting ? ORDER_OF_CLIENT
+                                                        : ORDER_OF_RECONNECTION;
+        topic_t *topic = streams_announce(streams, &order, origin, &operation->channel);
+        if (topic)
+            operation->ordered = topic;
+    }
 }
 
 static void copy_string(char *out, size_t size, const tango_string_t *string)
@@ -198,11 +239,14 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
                               tango_string_t *event_name, uintptr_t event_id, uintptr_t mode)
 {
     int saved_errno = errno;
-    subscriber_t *mine = &subscriber;
+    operation_t *mine = current_operation();
     subscription_target_t *target = &mine->target;
-    *mine = (subscriber_t){.under_way = true, .event_id = (int)event_id};
+    operation_begin(mine);
+    mine->connecting = true;
+    mine->event_id = (int)event_id;
     if (mine->event_id > 0)
         subscriptions_tried_again(subscriptions, mine->event_id, clock_realtime_ns());
+    target->device[0] = '\0';
     tango_device_name(libtango, device, target->device, sizeof target->device);
     copy_string(target->attribute, sizeof target->attribute, object);
     copy_event_type(target->event_type, sizeof target->event_type, event_name);
@@ -212,7 +256,7 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
                                     event_name, event_id, mode);
 
     saved_errno = errno;
-    mine->under_way = false;
+    mine->connecting = false;
     topic_t *topic = mine->ordered;
     if (!topic) {
         char name[sizeof target->event_type];
@@ -227,13 +271,22 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
     return id;
 }
 
-/* The connect_event of this thread has thrown, and Tango keeps the subscription to try again. */
-static void note_not_connected(subscriber_t *self)
+/*
+ * The connect_event of this thread has thrown, and Tango keeps the subscription to try again. False
+ * if there was none.
+ */
+static bool note_not_connected(void)
 {
-    int id = self->event_id > 0 ? self->event_id : tango_newest_event_id(libtango);
+    operation_t *operation = current_operation();
+    if (!operation->connecting && subscriber.depth + 1 < OPERATIONS)
+        operation = &subscriber.operations[subscriber.depth + 1]; /* released already */
+    if (!operation->connecting)
+        return false;
+    int id = operation->event_id > 0 ? operation->event_id : tango_newest_event_id(libtango);
     if (id > 0)
-        subscriptions_not_connected(subscriptions, id, &self->target, clock_realtime_ns());
-    self->under_way = false;
+        subscriptions_not_connected(subscriptions, id, &operation->target, clock_realtime_ns());
+    operation->connecting = false;
+    return true;
 }
 
 /*
@@ -243,9 +296,7 @@ static void note_not_connected(subscriber_t *self)
 static void hook_add_not_connected(void *self, void *error, void *parameters)
 {
     int saved_errno = errno;
-    if (subscriber.under_way)
-        note_not_connected(&subscriber);
-    else
+    if (!note_not_connected())
         atomic_store(&subscriptions->watched, false);
     errno = saved_errno;
     original.add_not_connected(self, error, parameters);
@@ -255,8 +306,7 @@ static void hook_add_not_connected(void *self, void *error, void *parameters)
 static void hook_stateless_failed(void *self, void *place, void *error, void *now)
 {
     int saved_errno = errno;
-    if (subscriber.under_way)
-        note_not_connected(&subscriber);
+    note_not_connected();
     errno = saved_errno;
     original.stateless_failed(self, place, error, now);
 }
@@ -274,13 +324,13 @@ static int hook_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
     int saved_errno = errno;
     bool more = flags & ZMQ_SNDMORE_FLAG;
     publisher_t *self = &publisher;
-    /* Only a frame that begins or continues a message of several is looked at: after sending, its
-       content is ZeroMQ's. */
+    /* Before it is sent: after that, its content is ZeroMQ's. */
+    const void *data = original.msg_data(zmq_message);
+    size_t size = original.msg_size(zmq_message);
     if (more || self->message.socket)
-        publish_frame(self, original.msg_data(zmq_message), original.msg_size(zmq_message), socket,
-                      more);
-    else if (subscriber.under_way)
-        note_order(&subscriber, original.msg_data(zmq_message), original.msg_size(zmq_message));
+        publish_frame(self, data, size, socket, more);
+    else
+        note_order(data, size);
     errno = saved_errno;
     int rc = original.msg_send(zmq_message, socket, flags);
     saved_errno = errno;
@@ -305,8 +355,7 @@ static int64_t since_last_push(int64_t now_ns)
 static void hook_push_event(void *self, void *a, void *b, void *c, void *d, void *e, void *f,
                             void *g, void *h, void *i, uintptr_t j)
 {
-    publisher.call.number++;
-    publisher.call.counts = j & 1; /* inc_cptr, a bool */
+    publisher.call = (push_call_t){.watched = true, .counts = j & 1}; /* inc_cptr, a bool */
     if (!samples_enabled(samples)) {
         original.push_event(self, a, b, c, d, e, f, g, h, i, j);
         return;
@@ -571,29 +620,34 @@ typedef struct {
     const char *purpose;
 } planned_hook_t;
 
+/* What is in the name of a function that takes a std::string as tango_string_t knows it; a libtango
+   that was built with gcc's old one has other names. */
+#define NEW_STRING "__cxx11"
+
 static const planned_hook_t plan[] = {
-    {{"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv},
+    {{"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv, NULL},
      "received events"},
-    {{"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send}, "pushed events"},
-    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll}, "subscriptions"},
-    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg}, NULL},
+    {{"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send, NULL},
+     "pushed events"},
+    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll, NULL}, "subscriptions"},
+    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg, NULL}, NULL},
     {{"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
-      (void **)&original.push_event},
+      (void **)&original.push_event, NULL},
      "the time that pushing takes"},
     {{"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
-      (void **)&original.init_event_cptr},
+      (void **)&original.init_event_cptr, NEW_STRING},
      "streams before their first event"},
     {{"_ZN5Tango13EventConsumer13connect_eventEPNS_11DeviceProxy", true, (void *)hook_connect_event,
-      (void **)&original.connect_event},
+      (void **)&original.connect_event, NEW_STRING},
      "callbacks"},
     {{"_ZN5Tango13EventConsumer23add_not_connected_event", true, (void *)hook_add_not_connected,
-      (void **)&original.add_not_connected},
+      (void **)&original.add_not_connected, NULL},
      "subscriptions that are not connected"},
     {{"_ZN5Tango28EventConsumerKeepAliveThread29stateless_subscription_failed", true,
-      (void *)hook_stateless_failed, (void **)&original.stateless_failed},
+      (void *)hook_stateless_failed, (void **)&original.stateless_failed, NULL},
      NULL},
     {{"_ZN5Tango13EventConsumer17unsubscribe_eventEi", false, (void *)hook_unsubscribe_event,
-      (void **)&original.unsubscribe_event},
+      (void **)&original.unsubscribe_event, NULL},
      "callbacks that are gone"},
 };
 

@@ -1,10 +1,13 @@
 #include "agent/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Atomic int threshold = LOG_ERROR;
@@ -30,6 +33,22 @@ int log_enabled(log_level_t level)
     return (int)level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
+/* Standard error may be a pipe that nobody reads any more; that must not end the server. */
+static void write_quietly(const char *text, size_t length)
+{
+    sigset_t pipe_only, before, pending;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    sigpending(&pending);
+    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    if (write(STDERR_FILENO, text, length) < 0 && errno == EPIPE && !was_pending) {
+        const struct timespec at_once = {0};
+        sigtimedwait(&pipe_only, NULL, &at_once);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void log_line(log_level_t level, const char *format, ...)
 {
     if (!log_enabled(level))
@@ -45,8 +64,7 @@ void log_line(log_level_t level, const char *format, ...)
     if (more >= 0) {
         size_t length = strlen(line);
         line[length] = '\n';
-        ssize_t ignored = write(STDERR_FILENO, line, length + 1);
-        (void)ignored;
+        write_quietly(line, length + 1);
     }
     errno = saved_errno;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/clocks.h"
@@ -112,13 +113,14 @@ void stream_is_counted(stream_t *self)
 }
 
 /* Whether an event without a server counter is to be counted. */
-static bool is_counted_call(stream_t *self, const push_call_t *call)
+static bool is_counted_call(streams_t *streams, stream_t *self, push_call_t *call)
 {
-    if (call->number == 0)
+    if (!call->watched)
         return true;
-    bool same = self->last_call == call && self->last_call_number == call->number;
-    self->last_call = call;
-    self->last_call_number = call->number;
+    if (call->number == 0)
+        call->number = atomic_fetch_add_explicit(&streams->push_calls, 1, memory_order_relaxed) + 1;
+    bool same = self->last_call == call->number;
+    self->last_call = call->number;
     return call->counts && !same;
 }
 
@@ -145,7 +147,7 @@ static bool take_over_subscription(streams_t *streams, stream_t *self)
     return true;
 }
 
-void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, const push_call_t *call,
+void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns)
 {
     uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
@@ -154,7 +156,7 @@ void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, const p
         if (!atomic_load_explicit(&self->counted, memory_order_relaxed) &&
             !take_over_subscription(streams, self))
             return;
-        more = is_counted_call(self, call) ? 1 : 0;
+        more = is_counted_call(streams, self, call) ? 1 : 0;
     } else if (get_count(&self->pushed_event_count) == 0) {
         /* The counter is 1 for the first event after the first subscription: if the agent came
            later, the counter tells how many it has not seen. */
@@ -345,7 +347,7 @@ void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *t
 {
     write_begin(&self->sequence);
     if (atomic_load_explicit(&self->thread_id, memory_order_relaxed) == 0)
-        atomic_store_explicit(&self->thread_id, gettid(), memory_order_release);
+        atomic_store_explicit(&self->thread_id, (int32_t)syscall(SYS_gettid), memory_order_release);
     topic_t *left = atomic_load_explicit(&self->topic, memory_order_relaxed);
     int64_t took_ns = now_ns - get_time(&self->since_ns);
     if (left && (took_ns > get_time(&self->longest_ns) ||
@@ -458,10 +460,13 @@ static const char *behind_host(const char *topic)
 
 /*
  * The subscribed topic that a DISCONNECT_EVENT means. cppTango composes the name anew from what its
- * client called the device, so host names may differ (an alias, a short name) from the topic's.
+ * client called the device, so host names may differ (an alias, a short name) from the topic's; the
+ * port of its event endpoint tells devices of the same name apart.
  */
-static topic_t *topic_of_disconnect(streams_t *self, const char *name)
+static topic_t *topic_of_disconnect(streams_t *self, const wire_order_t *order)
 {
+    const char *name = order->topic;
+    uint32_t port = order->endpoint ? port_of(order->endpoint) : 0;
     char usual[WIRE_TOPIC_MAX + 1];
     size_t length = usual_topic(name, usual, sizeof usual);
     if (length == 0)
@@ -476,6 +481,7 @@ static topic_t *topic_of_disconnect(streams_t *self, const char *name)
     for (; entry; entry = entry->older) {
         topic_t *candidate = (topic_t *)entry;
         if (atomic_load_explicit(&candidate->subscribed, memory_order_relaxed) &&
+            atomic_load_explicit(&candidate->port, memory_order_relaxed) == port &&
             strcmp(behind_host(entry->name), behind_host(usual)) == 0)
             return candidate;
     }
@@ -493,15 +499,23 @@ topic_t *streams_find_topic(streams_t *self, const char *device, const char *att
         if (length < 0 || (size_t)length >= sizeof wanted[i])
             return NULL;
     }
+    topic_t *found = NULL;
+    bool several = false;
     table_entry_t *entry = atomic_load_explicit(&self->topics.newest, memory_order_acquire);
     for (; entry; entry = entry->older) {
         const char *name = behind_host(entry->name);
         topic_t *topic = (topic_t *)entry;
-        if ((strcasecmp(name, wanted[0]) == 0 || strcasecmp(name, wanted[1]) == 0) &&
-            atomic_load_explicit(&topic->subscribed, memory_order_acquire))
-            return topic;
+        if ((strcasecmp(name, wanted[0]) != 0 && strcasecmp(name, wanted[1]) != 0) ||
+            !atomic_load_explicit(&topic->subscribed, memory_order_acquire))
+            continue;
+        if (found) {
+            several = true;
+            atomic_store_explicit(&found->callbacks_known, false, memory_order_release);
+            atomic_store_explicit(&topic->callbacks_known, false, memory_order_release);
+        }
+        found = topic;
     }
-    return NULL;
+    return several ? NULL : found;
 }
 
 static channel_t *channel_of_heartbeat(streams_t *self, const char *topic)
@@ -526,22 +540,56 @@ static void channel_connect(channel_t *self, const char *endpoint, bool again)
     write_end(&self->sequence);
 }
 
-/*
- * A CONNECT_EVENT makes a new subscription, or makes an old one again after the channel failed. The
- * order doesn't say which. When cppTango reconnects a channel it disconnects one of its topics and
- * connects them all, without a RELEASE_EVENT between; a client that unsubscribes and subscribes
- * again can't do without.
- */
-static void connect_topic(streams_t *self, topic_t *disconnected, channel_t *channel,
-                          const wire_order_t *order, int64_t now_ns)
+topic_t *streams_announce(streams_t *self, const wire_order_t *order, order_origin_t origin,
+                          channel_t **channel)
+{
+    topic_t *topic = NULL;
+    switch (order->code) {
+    case WIRE_ORDER_CONNECT_HEARTBEAT:
+        *channel = channel_of_heartbeat(self, order->topic);
+        if (*channel)
+            atomic_store(&(*channel)->announced_origin, (int)origin);
+        return NULL;
+    case WIRE_ORDER_CONNECT_EVENT:
+    case WIRE_ORDER_CONNECT_MCAST_EVENT:
+        topic = (topic_t *)table_get(&self->topics, order->topic, strlen(order->topic));
+        if (topic) {
+            atomic_store(&topic->announced_channel, *channel);
+            atomic_store(&topic->announced_origin, (int)origin);
+        }
+        return topic;
+    case WIRE_ORDER_DISCONNECT_EVENT:
+        topic = topic_of_disconnect(self, order);
+        /* Only to be connected again does Tango disconnect a topic whose channel it has just
+           connected. */
+        if (topic)
+            atomic_store(
+                &topic->announced_origin,
+                (int)(origin == ORDER_OF_RECONNECTION && !*channel ? ORDER_OF_CLIENT : origin));
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static order_origin_t take_origin(_Atomic int *announced)
+{
+    return (order_origin_t)atomic_exchange(announced, (int)ORDER_UNKNOWN);
+}
+
+static void connect_topic(streams_t *self, const wire_order_t *order, int64_t now_ns)
 {
     topic_t *topic = (topic_t *)table_get(&self->topics, order->topic, strlen(order->topic));
     if (!topic)
         return;
 
+    order_origin_t origin = take_origin(&topic->announced_origin);
     bool again =
-        atomic_load_explicit(&topic->subscribed, memory_order_relaxed) || topic == disconnected;
+        origin == ORDER_OF_RECONNECTION ||
+        (origin == ORDER_UNKNOWN && atomic_load_explicit(&topic->subscribed, memory_order_relaxed));
     uint32_t port = port_of(order->endpoint);
+    uint32_t last_port = atomic_load_explicit(&topic->port, memory_order_relaxed);
+    channel_t *channel = atomic_exchange(&topic->announced_channel, NULL);
     if (!channel)
         channel = channel_of_event_endpoint(self, order->endpoint);
 
@@ -549,12 +597,12 @@ static void connect_topic(streams_t *self, topic_t *disconnected, channel_t *cha
     if (again) {
         set_time(&topic->last_resubscribed_ns, now_ns);
         /* The same server on another port is another process, and its counters begin again. */
-        if (topic->port != 0 && port != topic->port)
+        if (last_port != 0 && port != last_port)
             topic->restart_expected = true;
     } else {
         topic_reset(topic);
     }
-    topic->port = port;
+    atomic_store_explicit(&topic->port, port, memory_order_relaxed);
     if (channel)
         atomic_store_explicit(&topic->channel, channel, memory_order_release);
     topic_subscribe(topic);
@@ -591,43 +639,34 @@ void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_
 
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
 {
-    topic_t *disconnected = self->disconnected_topic;
-    self->disconnected_topic = NULL;
-
+    channel_t *channel;
+    topic_t *topic;
     switch (order->code) {
-    case WIRE_ORDER_CONNECT_HEARTBEAT: {
-        channel_t *channel = channel_of_heartbeat(self, order->topic);
+    case WIRE_ORDER_CONNECT_HEARTBEAT:
+        channel = channel_of_heartbeat(self, order->topic);
         if (channel)
             channel_connect(channel, order->endpoint,
-                            atomic_load(&channel->connected) ||
-                                channel == self->disconnected_channel);
-        self->connected_channel = channel;
+                            take_origin(&channel->announced_origin) == ORDER_OF_RECONNECTION ||
+                                atomic_load(&channel->connected));
         break;
-    }
-    case WIRE_ORDER_DISCONNECT_HEARTBEAT: {
-        channel_t *channel = channel_of_heartbeat(self, order->topic);
+    case WIRE_ORDER_DISCONNECT_HEARTBEAT:
+        channel = channel_of_heartbeat(self, order->topic);
         if (channel)
             atomic_store_explicit(&channel->connected, false, memory_order_release);
-        self->disconnected_channel = channel;
         break;
-    }
     case WIRE_ORDER_CONNECT_EVENT:
     case WIRE_ORDER_CONNECT_MCAST_EVENT:
-        connect_topic(self, disconnected, self->connected_channel, order, now_ns);
+        connect_topic(self, order, now_ns);
         break;
-    case WIRE_ORDER_DISCONNECT_EVENT: {
-        topic_t *topic = topic_of_disconnect(self, order->topic);
-        if (topic)
+    case WIRE_ORDER_DISCONNECT_EVENT:
+        topic = topic_of_disconnect(self, order);
+        if (topic && take_origin(&topic->announced_origin) != ORDER_OF_RECONNECTION)
             atomic_store_explicit(&topic->subscribed, false, memory_order_release);
-        self->disconnected_topic = topic;
         break;
-    }
     case WIRE_ORDER_DELAY_EVENT:
         consumer_delay(&self->consumer, true, clock_monotonic_coarse_ns());
         break;
     case WIRE_ORDER_RELEASE_EVENT:
-        self->connected_channel = NULL;
-        self->disconnected_channel = NULL;
         consumer_delay(&self->consumer, false, clock_monotonic_coarse_ns());
         break;
     default:

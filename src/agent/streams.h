@@ -34,8 +34,7 @@ typedef struct {
     _Atomic bool replaced;    /* cppTango counts under this name and sends under another */
 
     /* The pushing thread's own. */
-    const void *last_call; /* of push_event in which its last event was sent */
-    uint64_t last_call_number;
+    uint64_t last_call; /* the number of the call of push_event that sent its last event */
 } stream_t;
 
 /*
@@ -43,8 +42,9 @@ typedef struct {
  * there is no server counter.
  */
 typedef struct {
-    uint64_t number; /* in this thread; 0: calls aren't watched */
+    bool watched;    /* calls are watched at all */
     bool counts;     /* the call's last argument: it is this one that counts the event */
+    uint64_t number; /* 0 at its beginning; given by stream_pushed when it needs one */
 } push_call_t;
 
 typedef struct {
@@ -63,6 +63,7 @@ typedef struct {
     _Atomic uint64_t heartbeat_count;
     _Atomic uint64_t missed_heartbeat_count;
     _Atomic int64_t last_heartbeat_ns;
+    _Atomic int announced_origin; /* order_origin_t, see topic_t */
 } channel_t;
 
 typedef struct {
@@ -92,6 +93,12 @@ typedef struct {
     _Atomic int64_t callback_count; /* since it was subscribed */
     _Atomic bool callbacks_known;   /* it was subscribed since the agent came */
 
+    _Atomic uint32_t port; /* of its event endpoint; 0 if not known */
+
+    /* What the thread that sends an order says of it, for the consumer thread. */
+    _Atomic int announced_origin; /* order_origin_t */
+    _Atomic(channel_t *) announced_channel;
+
     /* The publisher sends no counters (see stream_pushed), so that losses can't be told. */
     _Atomic bool uncounted;
 
@@ -99,7 +106,6 @@ typedef struct {
     bool has_counter;      /* an event came since it was subscribed */
     bool discarded_before; /* the event before was discarded */
     bool restart_expected; /* it was connected to another process than before */
-    uint32_t port;         /* of its event endpoint; 0 if not known */
 } topic_t;
 
 #define TOPIC_CALLBACKS_UNKNOWN INT64_C(-1)
@@ -156,12 +162,7 @@ typedef struct {
     table_t topics;    /* of topic_t */
     table_t channels;  /* of channel_t */
     consumer_thread_t consumer;
-
-    /* The consumer thread's own: what the orders before this one were about, up to a
-       RELEASE_EVENT. */
-    channel_t *connected_channel;    /* by a CONNECT_HEARTBEAT */
-    channel_t *disconnected_channel; /* by a DISCONNECT_HEARTBEAT */
-    topic_t *disconnected_topic;     /* by a DISCONNECT_EVENT */
+    _Atomic uint64_t push_calls; /* of push_event that were given a number */
 } streams_t;
 
 void streams_init(streams_t *self);
@@ -182,9 +183,9 @@ void stream_is_counted(stream_t *self);
  * Counter 0 means that cppTango has none for the stream: nobody ever subscribed to it; or, with
  * 9.3 and a server without a database, it keeps the counter under the stream's name without
  * "#dbase=no" and doesn't find it, so that all its events carry 0. Such events are counted by the
- * calls that push them. call is the address of the thread's push_call_t.
+ * calls that push them.
  */
-void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, const push_call_t *call,
+void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns);
 
 /* Copies the stream's numbers. Returns false if nobody ever subscribed to it. */
@@ -217,7 +218,8 @@ int64_t topic_callback_count(topic_t *self);
 /*
  * The subscribed topic of a device's attribute (or pipe), by names without regard to case;
  * event_name with its IDL level, attribute "" for an event of the whole device. NULL if there is
- * none; the newest if there are several, of one name on several Tango hosts.
+ * none. If there are several (devices of one name, on several Tango hosts), it isn't known which
+ * one is meant: NULL, and how many callbacks they have isn't known any more either.
  */
 topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
                             const char *event_name);
@@ -231,6 +233,21 @@ bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_n
 
 /* A heartbeat of that topic has come. */
 void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns);
+
+/*
+ * Why an order is given. It doesn't say so itself, but the thread that sends it can be asked: a
+ * client subscribes or unsubscribes, or Tango makes a channel that failed, and all its topics,
+ * anew.
+ */
+typedef enum { ORDER_UNKNOWN, ORDER_OF_CLIENT, ORDER_OF_RECONNECTION } order_origin_t;
+
+/*
+ * This thread is about to send an order to the consumer thread. *channel: the channel that the
+ * operation under way has connected; NULL at its beginning, set here. Returns the topic of a
+ * CONNECT_EVENT, NULL for other orders.
+ */
+topic_t *streams_announce(streams_t *self, const wire_order_t *order, order_origin_t origin,
+                          channel_t **channel);
 
 /* The consumer thread has been given an order. */
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns);

@@ -12,7 +12,7 @@
 
 #include "agent/streams.h"
 
-enum { SUBSCRIPTION_NAME_SIZE = 256 };
+enum { SUBSCRIPTION_NAME_SIZE = 160 };
 
 /* What a client wants to hear of. Names longer than the room are cut. */
 typedef struct {

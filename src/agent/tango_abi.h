@@ -38,8 +38,12 @@ typedef struct {
     tango_action_t *action;
 } tango_command_t;
 
-/* The symbol by which the process's libtango is recognised: Tango::Util::server_init(bool). */
+/* Tango::Util::server_init(bool). */
 #define TANGO_SERVER_INIT "_ZN5Tango4Util11server_initEb"
+
+/* The symbol by which the process's libtango is recognised: Tango::Util::instance(bool). Not
+   server_init: another copy of the agent has that, too. */
+#define TANGO_RECOGNISED_BY "_ZN5Tango4Util8instanceEb"
 
 /* Calls the process's own Tango::Util::server_init(bool), which may throw: not guarded. */
 void tango_server_init(const elf_image_t *libtango, void *util, bool with_window);

@@ -200,7 +200,8 @@ static void skip_value_union(cdr_t *cdr)
         count = cdr_u32(cdr);
         cdr_skip_elements(cdr, count, 8);
         break;
-    case 10: /* ATT_STRING: each element takes 4 bytes at least, so the frame bounds the loop */
+    case 10: /* ATT_STRING. Each element takes 4 bytes at least, so the frame bounds the loop, which
+                costs little of what it costs Tango to make strings of them. */
         count = cdr_u32(cdr);
         for (uint32_t i = 0; i < count && cdr->ok; i++)
             cdr_skip_bytes(cdr);

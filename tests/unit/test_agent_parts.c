@@ -86,8 +86,12 @@ static void a_slot_is_hooked_once_and_only_here(void **state)
     elf_image_t image;
     assert_true(elf_image_of_address(&image, (const void *)a_slot_is_hooked_once_and_only_here));
     elf_hook_t hooks[] = {
-        {"a64l", false, (void *)counted_a64l, (void **)&original_a64l},
+        {"a64l", false, (void *)counted_a64l, (void **)&original_a64l, NULL},
     };
+    elf_hook_t other_name = hooks[0];
+    other_name.must_contain = "A64";
+    assert_int_equal(elf_image_hook(&image, &other_name, 1), 0);
+    assert_null(original_a64l);
     void *before = elf_image_imported(&image, "a64l");
     assert_ptr_equal(before, dlsym(RTLD_DEFAULT, "a64l"));
 
@@ -126,7 +130,8 @@ static void a_symbol_without_a_slot_is_left_alone(void **state)
     elf_image_t image;
     assert_true(elf_image_of_address(&image, (const void *)a_symbol_without_a_slot_is_left_alone));
     void *original = NULL;
-    elf_hook_t hooks[] = {{"no_such_symbol_anywhere", false, (void *)counted_a64l, &original}};
+    elf_hook_t hooks[] = {
+        {"no_such_symbol_anywhere", false, (void *)counted_a64l, &original, NULL}};
     assert_int_equal(elf_image_hook(&image, hooks, 1), 0);
     assert_null(original);
     assert_null(elf_image_imported(&image, "no_such_symbol_anywhere"));

@@ -71,7 +71,7 @@ static const char *agent_part(void)
 
 static void fill(void)
 {
-    static const push_call_t call;
+    static push_call_t call;
     stream_t *stream = streams_published(&streams, STREAM, strlen(STREAM));
     stream_pushed(&streams, stream, 1, &call, 60, INT64_C(1700000001000000000));
     stream_pushed(&streams, stream, 2, &call, 60, INT64_C(1700000002000000000));
@@ -81,7 +81,10 @@ static void fill(void)
     wire_order_t heartbeat = {WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
                               NULL};
     wire_order_t event = {WIRE_ORDER_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
+    channel_t *channel = NULL;
+    streams_announce(&streams, &heartbeat, ORDER_OF_CLIENT, &channel);
     streams_order(&streams, &heartbeat, 0);
+    streams_announce(&streams, &event, ORDER_OF_CLIENT, &channel);
     streams_order(&streams, &event, 0);
     streams_heartbeat(&streams, CHANNEL ".heartbeat", strlen(CHANNEL ".heartbeat"),
                       INT64_C(1700000001000000000));

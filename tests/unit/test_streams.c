@@ -34,50 +34,83 @@ static topic_t *topic_named(const char *name)
     return streams_topic(&streams, name, strlen(name));
 }
 
+/* The operation that orders belong to, as the thread that sends them knows it. */
+static order_origin_t origin;
+static channel_t *operation_channel;
+
+/* An order, announced by its sender and then served, as it happens in a process. */
 static void order(wire_order_code_t code, const char *topic, const char *endpoint)
 {
     wire_order_t an_order = {.code = code, .topic = topic, .endpoint = endpoint};
+    streams_announce(&streams, &an_order, origin, &operation_channel);
     streams_order(&streams, &an_order, 1000);
+}
+
+static void begin(order_origin_t an_origin)
+{
+    origin = an_origin;
+    operation_channel = NULL;
+}
+
+static void subscribe_through(const char *channel_heartbeat, const char *topic, const char *port)
+{
+    char endpoint[64];
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
+    begin(ORDER_OF_CLIENT);
+    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    if (channel_heartbeat)
+        order(WIRE_ORDER_CONNECT_HEARTBEAT, channel_heartbeat, "tcp://127.0.0.1:1");
+    order(WIRE_ORDER_CONNECT_EVENT, topic, endpoint);
+    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
 }
 
 /* What cppTango orders for a client's subscription, the first of that channel. */
 static void subscribe(const char *topic, const char *port)
 {
+    subscribe_through(CHANNEL ".heartbeat", topic, port);
+}
+
+/* What it orders when a client unsubscribes; nothing was connected before that. */
+static void unsubscribe(const char *topic, const char *port)
+{
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
+    begin(ORDER_OF_RECONNECTION);
     order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
-    order(WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
-    order(WIRE_ORDER_CONNECT_EVENT, topic, endpoint);
+    order(WIRE_ORDER_DISCONNECT_EVENT, topic, endpoint);
     order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
 }
 
-/* What it orders when a client unsubscribes. */
-static void unsubscribe(const char *topic)
-{
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
-    order(WIRE_ORDER_DISCONNECT_EVENT, topic, "tcp://127.0.0.1:2");
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
-}
-
-/* And when the keep-alive thread makes a failed channel anew: one topic only is disconnected. */
+/* And when the keep-alive thread makes a failed channel anew: one topic only is disconnected, and
+   there is no DELAY_EVENT; one of another thread may come between. */
 static void reconnect(const char *first, const char *second, const char *port)
 {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    begin(ORDER_OF_RECONNECTION);
     order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
     order(WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
     order(WIRE_ORDER_DISCONNECT_EVENT, first, "tcp://127.0.0.1:2");
+    wire_order_t of_another = {.code = WIRE_ORDER_DELAY_EVENT};
+    streams_order(&streams, &of_another, 1000);
     order(WIRE_ORDER_CONNECT_EVENT, first, endpoint);
+    of_another.code = WIRE_ORDER_RELEASE_EVENT;
+    streams_order(&streams, &of_another, 1000);
     if (second)
         order(WIRE_ORDER_CONNECT_EVENT, second, endpoint);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
 }
 
 static topic_view_t view_of(const char *name)
 {
     topic_view_t view;
     topic_view(topic_named(name), &view);
+    return view;
+}
+
+static channel_view_t channel_named(const char *name)
+{
+    channel_view_t view;
+    channel_view((channel_t *)table_find(&streams.channels, name, strlen(name)), &view);
     return view;
 }
 
@@ -204,8 +237,7 @@ static void a_reconnection_keeps_the_counts_of_all_topics(void **state)
     (void)state;
     const char *other = HOST "a/b/c/other.idl5_change";
     subscribe(TOPIC, "2");
-    order(WIRE_ORDER_CONNECT_EVENT, other, "tcp://127.0.0.1:2");
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    subscribe_through(NULL, other, "2");
     receive(TOPIC, 1);
     receive(other, 1);
     reconnect(TOPIC, other, "3");
@@ -221,7 +253,7 @@ static void a_new_subscription_counts_from_zero(void **state)
     subscribe(TOPIC, "2");
     receive(TOPIC, 1);
     receive(TOPIC, 5);
-    unsubscribe(TOPIC);
+    unsubscribe(TOPIC, "2");
     assert_false(view_of(TOPIC).subscribed);
     assert_int_equal(receive(TOPIC, 6), TOPIC_IGNORED);
     subscribe(TOPIC, "2");
@@ -237,14 +269,14 @@ static void a_disconnection_is_understood_whatever_it_calls_the_topic(void **sta
     (void)state;
     const char *no_database = HOST "a/b/c/attr#dbase=no.idl5_change";
     subscribe(no_database, "2");
-    unsubscribe(HOST "a/b/c#dbase=no/attr.idl5_change");
+    unsubscribe(HOST "a/b/c#dbase=no/attr.idl5_change", "2");
     assert_false(view_of(no_database).subscribed);
 
     subscribe(TOPIC, "2");
-    unsubscribe("tango://host.example.org:10000/a/b/c/attr.idl5_change");
+    unsubscribe("tango://host.example.org:10000/a/b/c/attr.idl5_change", "2");
     assert_false(view_of(TOPIC).subscribed);
 
-    unsubscribe(HOST "nobody/knows/this/one.idl5_change"); /* nothing happens */
+    unsubscribe(HOST "nobody/knows/this/one.idl5_change", "2"); /* nothing happens */
 }
 
 static void channels_are_tied_to_their_topics(void **state)
@@ -253,10 +285,8 @@ static void channels_are_tied_to_their_topics(void **state)
     const char *second = HOST "a/b/c/second.idl5_change";
     const char *elsewhere = HOST "x/y/z/attr.idl5_change";
     subscribe(TOPIC, "2");
-    order(WIRE_ORDER_CONNECT_EVENT, second, "tcp://127.0.0.1:2"); /* the channel is there */
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
-    order(WIRE_ORDER_CONNECT_HEARTBEAT, HOST "dserver/pub/2.heartbeat", "tcp://127.0.0.1:7");
-    order(WIRE_ORDER_CONNECT_EVENT, elsewhere, "tcp://127.0.0.1:8");
+    subscribe_through(NULL, second, "2"); /* the channel is there */
+    subscribe_through(HOST "dserver/pub/2.heartbeat", elsewhere, "8");
     assert_string_equal(view_of(TOPIC).channel->entry.name, CHANNEL);
     assert_string_equal(view_of(second).channel->entry.name, CHANNEL);
     assert_string_equal(view_of(elsewhere).channel->entry.name, HOST "dserver/pub/2");
@@ -270,6 +300,31 @@ static void channels_are_tied_to_their_topics(void **state)
     order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
     channel_view((channel_t *)table_find(&streams.channels, CHANNEL, strlen(CHANNEL)), &view);
     assert_false(view.connected);
+}
+
+static void a_reconnection_does_not_lend_its_channel_to_the_next_subscription(void **state)
+{
+    (void)state;
+    const char *elsewhere = HOST "x/y/z/attr.idl5_change";
+    const char *other = HOST "x/y/z/other.idl5_change";
+    subscribe(TOPIC, "2");
+    subscribe_through(HOST "dserver/pub/2.heartbeat", elsewhere, "8");
+    reconnect(TOPIC, NULL, "3");
+    subscribe_through(NULL, other, "8");
+    assert_string_equal(view_of(other).channel->entry.name, HOST "dserver/pub/2");
+    assert_string_equal(channel_named(CHANNEL).event_endpoint, "tcp://127.0.0.1:3");
+}
+
+static void devices_of_one_name_are_told_apart_by_their_ports(void **state)
+{
+    (void)state;
+    const char *first = "tango://vm:15236/a/b/c/attr#dbase=no.idl5_change";
+    const char *second = "tango://vm:24555/a/b/c/attr#dbase=no.idl5_change";
+    subscribe(first, "2");
+    subscribe(second, "3");
+    unsubscribe("tango://127.0.0.1:15236/a/b/c#dbase=no/attr.idl5_change", "2");
+    assert_false(view_of(first).subscribed);
+    assert_true(view_of(second).subscribed);
 }
 
 static void a_topic_from_before_the_agent_is_counted(void **state)
@@ -299,13 +354,6 @@ static void without_server_counters_losses_are_unknown(void **state)
 
 /* ---- channels and the consumer thread ---- */
 
-static channel_view_t channel_named(const char *name)
-{
-    channel_view_t view;
-    channel_view((channel_t *)table_find(&streams.channels, name, strlen(name)), &view);
-    return view;
-}
-
 static void heartbeat(int64_t seconds)
 {
     const char *topic = CHANNEL ".heartbeat";
@@ -333,9 +381,8 @@ static void missing_heartbeats_are_counted(void **state)
     assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 1 + 5);
 
     /* A new connection begins anew. */
-    order(WIRE_ORDER_DISCONNECT_EVENT, TOPIC, "tcp://127.0.0.1:3");
+    unsubscribe(TOPIC, "3");
     order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
     subscribe(TOPIC, "4");
     heartbeat(900);
     assert_int_equal(channel_named(CHANNEL).heartbeat_count, 1);
@@ -458,7 +505,16 @@ static void topics_are_found_by_what_their_client_calls_them(void **state)
     assert_ptr_equal(streams_find_topic(&streams, "a/b/c", "", "intr_change"),
                      topic_named(of_device));
     assert_null(streams_find_topic(&streams, "a/b/c", "attr", "idl5_archive"));
-    unsubscribe(TOPIC);
+    assert_int_equal(view_of(TOPIC).callback_count, 0);
+
+    /* Of two on different Tango hosts it isn't known which one is meant, and so not how many
+       callbacks each has. */
+    const char *elsewhere = "tango://other:10000/a/b/d/attr.idl5_change";
+    subscribe(elsewhere, "5");
+    assert_null(streams_find_topic(&streams, "a/b/d", "attr", "idl5_change"));
+    assert_true(view_of(elsewhere).callback_count == TOPIC_CALLBACKS_UNKNOWN);
+    assert_true(view_of(no_database).callback_count == TOPIC_CALLBACKS_UNKNOWN);
+    unsubscribe(TOPIC, "2");
     assert_null(streams_find_topic(&streams, "a/b/c", "attr", "idl5_change"));
 }
 
@@ -474,7 +530,7 @@ static bool pushed_of(const char *name, stream_view_t *view)
     return stream_view(published(name), view);
 }
 
-static const push_call_t unwatched;
+static push_call_t unwatched;
 
 static void pushed_events_are_counted_once(void **state)
 {
@@ -524,13 +580,13 @@ static void streams_without_counters_are_counted_by_calls(void **state)
     const char *subscribed = HOST "a/b/c/attr.change";
     stream_is_counted(published(subscribed));
     stream_view_t view;
-    push_call_t call = {.counts = true};
-    for (call.number = 1; call.number <= 3; call.number++) {
+    for (int i = 0; i < 3; i++) {
+        push_call_t call = {.watched = true, .counts = true};
         stream_pushed(&streams, published(sent), 0, &call, 10, 1);
         stream_pushed(&streams, published(sent), 0, &call, 10, 1); /* the copy */
     }
-    call.counts = false; /* the same event for clients of another IDL level */
-    stream_pushed(&streams, published(sent), 0, &call, 10, 1);
+    push_call_t again = {.watched = true}; /* the same event for clients of another IDL level */
+    stream_pushed(&streams, published(sent), 0, &again, 10, 1);
     assert_true(pushed_of(sent, &view));
     assert_int_equal(view.pushed_event_count, 3);
     assert_int_equal(view.byte_count, 30);
@@ -567,6 +623,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(missing_heartbeats_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(the_consumer_thread_is_seen_at_work, setup, teardown),
         cmocka_unit_test_setup_teardown(events_wait_between_delay_and_release, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_reconnection_does_not_lend_its_channel_to_the_next_subscription, setup, teardown),
+        cmocka_unit_test_setup_teardown(devices_of_one_name_are_told_apart_by_their_ports, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(pushed_events_are_counted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_pushed_count_goes_on_behind_the_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_subscribed_to_is_not_shown, setup,

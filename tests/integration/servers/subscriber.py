@@ -110,6 +110,25 @@ class Subscriber(Device):
 
     @command(
         dtype_in="DevVarStringArray",
+        doc_in="two pairs as for Subscribe: the second is subscribed to by the first one's callback,"
+        " which Tango calls while it subscribes to the first",
+    )
+    def SubscribeNested(self, names_and_types):
+        outer, inner = names_and_types[:2], names_and_types[2:]
+        device, _, attr = outer[0].rpartition("/")
+        proxy = tango.DeviceProxy(device)
+        done = []
+
+        def on_event(_):
+            if not done:
+                done.append(True)
+                self.Subscribe(inner)
+
+        proxy.subscribe_event(attr, EVENT_TYPES[outer[1]], on_event)
+        self._nested = proxy
+
+    @command(
+        dtype_in="DevVarStringArray",
         doc_in="pairs as for Subscribe, or nothing: unsubscribe from all",
     )
     def Unsubscribe(self, names_and_types):
