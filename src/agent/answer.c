@@ -317,6 +317,8 @@ static void write_consumer_thread(json_writer_t *json, const consumer_view_t *vi
     json_string(json, states[view->state]);
     key_topic(json, "topic", view->topic);
     key_time(json, "since", view->since_ns + to_date_ns);
+    json_key(json, "state_micros");
+    json_integer(json, (now_ns - view->since_ns) / 1000);
     json_key(json, "longest_callback_micros");
     if (view->longest_topic)
         json_integer(json, view->longest_ns / 1000);
@@ -325,6 +327,11 @@ static void write_consumer_thread(json_writer_t *json, const consumer_view_t *vi
     key_topic(json, "longest_callback_topic", view->longest_topic);
     key_time(json, "delayed_since",
              view->delayed ? view->delayed_since_ns + to_date_ns : STREAMS_NEVER);
+    json_key(json, "delayed_micros");
+    if (view->delayed)
+        json_integer(json, (now_ns - view->delayed_since_ns) / 1000);
+    else
+        json_null(json);
     json_close_object(json);
 }
 

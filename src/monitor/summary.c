@@ -675,6 +675,30 @@ static void print_server_heading(const summary_t *self, const part_t *part)
     fputc('\n', self->out);
 }
 
+/* Callbacks take less as a rule, and nothing else is received meanwhile. */
+#define LONG_MICROS 1e6
+
+/* What goes on in the server that needs somebody's attention, whether or not it is new. */
+static void print_warnings(const summary_t *self, const response_t *response)
+{
+    const response_consumer_t *consumer = &response->consumer;
+    if (consumer->topic && consumer->state_micros > LONG_MICROS) {
+        fputs("  IN A CALLBACK of ", self->out);
+        print_text(self->out, short_name(self, consumer->topic));
+        fprintf(self->out, " for %.1f s: no event is received meanwhile\n",
+                consumer->state_micros / 1e6);
+    }
+    if (consumer->delayed_micros > LONG_MICROS) {
+        fprintf(self->out, "  EVENTS WAIT for %.1f s: a subscription is being made\n",
+                consumer->delayed_micros / 1e6);
+    }
+    if (response->agent_uncounted > 0) {
+        fprintf(self->out,
+                "  NOT COUNTED %" PRId64 " times: the agent has no room for more names\n",
+                response->agent_uncounted);
+    }
+}
+
 static void print_server(const summary_t *self, const part_t *part)
 {
     print_text(self->out, part->reply->server ? part->reply->server : "?");
@@ -685,6 +709,7 @@ static void print_server(const summary_t *self, const part_t *part)
         return;
     }
     print_server_heading(self, part);
+    print_warnings(self, part->reply->response);
     print_publishers(self, part);
     print_subscriptions(self, part);
     print_channels(self, part);

@@ -516,11 +516,26 @@ static bool read_receive_samples(parser_t *self, const json_t *client, response_
     return true;
 }
 
+static bool read_consumer(parser_t *self, const json_t *client, response_t *response)
+{
+    response_consumer_t *consumer = &response->consumer;
+    json_t *value = NULL;
+    if (!read_object(self, client, place_section("client"), "consumer_thread", &value)) {
+        return false;
+    }
+    place_t place = place_section("client.consumer_thread");
+    return !value || (read_string(self, value, place, "state", &consumer->state) &&
+                      read_string(self, value, place, "topic", &consumer->topic) &&
+                      read_string(self, value, place, "since", &consumer->since) &&
+                      read_micros(self, value, place, "state_micros", &consumer->state_micros) &&
+                      read_micros(self, value, place, "delayed_micros", &consumer->delayed_micros));
+}
+
 static bool read_client(parser_t *self, const json_t *client, response_t *response)
 {
     response->has_client = true;
     return read_subscriptions(self, client, response) && read_channels(self, client, response) &&
-           read_not_connected(self, client, response) &&
+           read_not_connected(self, client, response) && read_consumer(self, client, response) &&
            read_receive_samples(self, client, response);
 }
 
@@ -530,6 +545,7 @@ static bool read_agent(parser_t *self, const json_t *agent, response_t *response
     return read_string(self, agent, place, "version", &response->agent_version) &&
            read_string(self, agent, place, "tango_version", &response->tango_version) &&
            read_count(self, agent, place, "pid", &response->agent_pid) &&
+           read_count(self, agent, place, "uncounted", &response->agent_uncounted) &&
            read_string(self, agent, place, "attached", &response->agent_attached);
 }
 
@@ -603,6 +619,9 @@ response_t *response_parse(const char *text, size_t size, char **error)
     parser_t parser = {.legacy = false, .error = NULL};
     response_t *response = memory_new(1, sizeof(*response));
     response->agent_pid = RESPONSE_UNKNOWN;
+    response->agent_uncounted = RESPONSE_UNKNOWN;
+    response->consumer.state_micros = NAN;
+    response->consumer.delayed_micros = NAN;
     bool good = json_is_object(answer)
                     ? read_answer(&parser, answer, response)
                     : fail_type(&parser, place_section("answer"), "", "an object", answer);
@@ -646,6 +665,9 @@ void response_destroy(response_t **self)
         free(response->receive_samples[i].attr_name);
         free(response->receive_samples[i].event_type);
     }
+    free(response->consumer.state);
+    free(response->consumer.topic);
+    free(response->consumer.since);
     free(response->publishers);
     free(response->push_samples);
     free(response->subscriptions);

@@ -84,6 +84,15 @@ typedef struct {
     bool discarded;
 } response_receive_sample_t;
 
+/* What a server's consumer thread, which receives all its events, does at the moment. */
+typedef struct {
+    char *state;           /* "polling", "callbacks", "order"; NULL if the answer doesn't tell */
+    char *topic;           /* whose callbacks run, or NULL */
+    char *since;           /* ISO time or NULL */
+    double state_micros;   /* for how long, or NAN */
+    double delayed_micros; /* for how long it has served orders only while events wait, or NAN */
+} response_consumer_t;
+
 typedef struct response {
     response_dialect_t dialect;
 
@@ -101,6 +110,7 @@ typedef struct response {
     size_t channel_count;
     response_not_connected_t *not_connected; /* sorted by device, attribute, event type */
     size_t not_connected_count;
+    response_consumer_t consumer; /* agent only */
     bool receive_perf_on;
     response_receive_sample_t *receive_samples;
     size_t receive_sample_count;
@@ -108,7 +118,8 @@ typedef struct response {
     char *agent_version; /* our agent's version, tango's and pid; NULL, NULL and -1 without it */
     char *tango_version;
     int64_t agent_pid;
-    char *agent_attached; /* ISO time of the agent's start in this process; NULL without it */
+    int64_t agent_uncounted; /* how often it did not count something because a table was full */
+    char *agent_attached;    /* ISO time of the agent's start in this process; NULL without it */
 } response_t;
 
 /*

@@ -411,6 +411,26 @@ def test_a_server_that_hangs(servers, recording, start, freeze):
     assert jq_takes(recording)
 
 
+def test_a_callback_that_hangs(servers):
+    pub = servers.publisher(agent=True)
+    sub = servers.subscriber(agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    sub.proxy().SetCallbackDelay(8)
+
+    def hangs():
+        pub.proxy().PushBurst(1)
+        client = json.loads(sub.admin_proxy().QueryEventAgent())["client"]
+        consumer = client["consumer_thread"]
+        return consumer["state"] == "callbacks" and consumer["state_micros"] > 1.2e6
+
+    wait_for(hangs, what="a callback that hangs", period=0.3)
+    result = run_monitor("-n", 1, sub.name())
+    sub.proxy().SetCallbackDelay(0)
+    assert (result.returncode, result.stderr) == (0, "")
+    (line,) = [line for line in result.stdout.splitlines() if "IN A CALLBACK" in line]
+    assert "burst" in line and "no event is received meanwhile" in line
+
+
 def test_polls_keep_to_their_schedule(servers, recording):
     import datetime
 

@@ -275,6 +275,30 @@ static void test_agent_publisher(void **state)
     response_destroy(&response);
 }
 
+static void test_consumer_thread(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"version\": 1, \"agent\": {\"uncounted\": 3}, \"client\": {\"consumer_thread\": "
+        "{\"thread_id\": 7, \"state\": \"callbacks\", \"topic\": \"t\", \"since\": \"s\", "
+        "\"state_micros\": 5, \"delayed_micros\": null}}}";
+    response_t *response = response_parse(text, sizeof(text) - 1, NULL);
+    assert_non_null(response);
+    assert_string_equal(response->consumer.state, "callbacks");
+    assert_string_equal(response->consumer.topic, "t");
+    assert_string_equal(response->consumer.since, "s");
+    assert_micros(response->consumer.state_micros, 5);
+    assert_true(isnan(response->consumer.delayed_micros));
+    assert_int_equal(response->agent_uncounted, 3);
+    response_destroy(&response);
+
+    response = answers_response("agent-full.json", "subscriber");
+    assert_null(response->consumer.state);
+    assert_true(isnan(response->consumer.state_micros));
+    assert_int_equal(response->agent_uncounted, RESPONSE_UNKNOWN);
+    response_destroy(&response);
+}
+
 static void test_agent_subscriber(void **state)
 {
     (void)state;
@@ -664,6 +688,7 @@ int main(void)
         cmocka_unit_test(test_legacy_absent_sides),
         cmocka_unit_test(test_agent_publisher),
         cmocka_unit_test(test_agent_subscriber),
+        cmocka_unit_test(test_consumer_thread),
         cmocka_unit_test(test_minus_one_is_a_number_in_version_1),
         cmocka_unit_test(test_minus_one_is_unknown_in_legacy),
         cmocka_unit_test(test_whole_real_numbers_are_counts),

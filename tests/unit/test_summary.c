@@ -152,6 +152,33 @@ static void test_perf(void **state)
                         "summary-perf-ascii.txt");
 }
 
+/* Also when nothing else is new. */
+static void test_warnings(void **state)
+{
+    (void)state;
+    static const char before[] =
+        "{\"version\": 1, \"agent\": {\"pid\": 1, \"uncounted\": 0}, \"server\": null, "
+        "\"client\": {\"event_callbacks\": {}, \"consumer_thread\": {\"state\": \"polling\", "
+        "\"topic\": null, \"state_micros\": 9000000, \"delayed_micros\": null}}}";
+    static const char after[] =
+        "{\"version\": 1, \"agent\": {\"pid\": 1, \"uncounted\": 7}, \"server\": null, "
+        "\"client\": {\"event_callbacks\": {}, \"consumer_thread\": {\"state\": \"callbacks\", "
+        "\"topic\": \"tango://h:1/a/b/c/x.idl5_change\", \"state_micros\": 5250000, "
+        "\"delayed_micros\": 61000000}}}";
+    static const char harmless[] =
+        "{\"version\": 1, \"agent\": {\"pid\": 1, \"uncounted\": 0}, \"server\": null, "
+        "\"client\": {\"event_callbacks\": {}, \"consumer_thread\": {\"state\": \"callbacks\", "
+        "\"topic\": \"tango://h:1/a/b/c/x.idl5_change\", \"state_micros\": 900, "
+        "\"delayed_micros\": 10}}}";
+    assert_change(before, after,
+                  "dserver/srv/1: no change\n"
+                  "  IN A CALLBACK of tango://h:1/a/b/c/x.idl5_change for 5.2 s: no event is "
+                  "received meanwhile\n"
+                  "  EVENTS WAIT for 61.0 s: a subscription is being made\n"
+                  "  NOT COUNTED 7 times: the agent has no room for more names\n");
+    assert_change(before, harmless, "dserver/srv/1: no change\n");
+}
+
 static void test_agent(void **state)
 {
     (void)state;
@@ -503,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_perf),
         cmocka_unit_test(test_agent),
+        cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_failure),
         cmocka_unit_test(test_no_change),
