@@ -640,10 +640,10 @@ def test_every_attribute_type_of_tangotest(servers, agent_lib, database):
     proxy = server.proxy()
     for name in publishable(proxy):
         config = proxy.get_attribute_config(name)
-        config.events.per_event.period = "100"
+        config.events.per_event.period = "500"
         try:
             proxy.set_attribute_config(config)
-            proxy.poll_attribute(name, 100)
+            proxy.poll_attribute(name, 500)
         except tango.DevFailed:
             continue
     polled = [name for name in publishable(proxy) if proxy.is_attribute_polled(name)]
@@ -662,25 +662,25 @@ def test_every_attribute_type_of_tangotest(servers, agent_lib, database):
         pairs += [server.attribute(name), "periodic"]
     sub(subscriber).Subscribe(pairs)
 
-    topics = {name.lower() for name in polled}
-    latencies = {}
+    latencies = {name.lower(): [] for name in polled}
+    # Reading this one fails, so its events are errors, which carry no time.
+    without = latencies.pop("no_value")
 
     def collect():
         for sample in ask(subscriber)["client"]["perf"]:
-            if not sample["discarded"]:
-                latencies.setdefault(sample["attr_name"], []).append(
-                    sample["first_callback_latency_micros"]
-                )
-        return {name[:31] for name in topics} <= set(latencies)
+            latency = sample["first_callback_latency_micros"]
+            if sample["attr_name"] == "no_value":
+                without.append(latency)
+            elif latency is not None:
+                latencies[sample["attr_name"]].append(latency)
+        # A value that could not be read in time makes an error event now and then, on a slow
+        # machine; another one follows.
+        return without and all(latencies.values())
 
-    wait_for(collect, 60, f"a sample of each of {len(topics)} attributes")
-    # Reading this one fails, so its events are errors, which carry no time.
-    assert set(latencies.pop("no_value")) == {None}
+    wait_for(collect, 120, f"an event with a time of each of {len(polled)} attributes")
+    assert set(without) == {None}
     for name, values in latencies.items():
-        # Its own timestamp is there for every type, and just past. A value that could not be read
-        # in time makes an error event, now and then, which has none.
-        times = [value for value in values if value is not None]
-        assert times and all(0 <= value < 10_000_000 for value in times), (name, values)
+        assert all(0 <= value < 30_000_000 for value in values), (name, values)
 
     # Publisher and subscriber agree, stream by stream: stop the stream, then compare.
     for name in polled:
