@@ -1,5 +1,6 @@
 """Fixtures for tests against a real Tango. What they give is described in tango_servers.py."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import tango_servers  # noqa: E402
+
+# A shell's background job ignores SIGINT, and hands that down to all that the tests start; some of
+# them are to be interrupted.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

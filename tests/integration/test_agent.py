@@ -297,7 +297,8 @@ def test_a_burst_that_overflows_is_counted_to_the_event(servers, agent_lib, data
     assert before["lost_event_count"] == 0
 
     sub(subscriber).SetCallbackDelay(0.001)
-    burst = 20_000
+    # More than fits into the queues of both sides and all the sockets' buffers between.
+    burst = 100_000
     pub(publisher).PushBurst(burst)
     sub(subscriber).SetCallbackDelay(0)
     total = stream(publisher)["pushed_event_count"]
@@ -308,7 +309,7 @@ def test_a_burst_that_overflows_is_counted_to_the_event(servers, agent_lib, data
         previous, last[0] = last[0], topic(subscriber)["event_count"]
         return previous == last[0]
 
-    wait_for(drained, 60, "the events under way", 0.5)
+    wait_for(drained, 120, "the events under way", 0.5)
     pub(publisher).PushBurst(1)
     settle(publisher, subscriber)
 
