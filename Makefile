@@ -21,7 +21,7 @@ FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find src tests bench -name '*.[ch]' -o -name '*.cpp')
 PYTHON_FILES = $(shell find demo tests bench -name '*.py') demo/local-tango
-SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run
+SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
@@ -34,7 +34,7 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 .PHONY: help setup setup-test setup-lint build demo test test-unit test-sanitizers \
-        test-integration format lint install clean FORCE
+        test-integration test-compat format lint install clean FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
@@ -103,6 +103,10 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 
 test-integration: setup-test build ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
+
+test-compat: build ## the same agent on other Tango generations (root; makes two root file systems)
+	@scripts/setup compat
+	@BUILD_DIR='$(abspath $(BUILD))' PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
 
 format: setup-lint ## put C and C++ into the house style
 	@clang-format -i $(C_FILES)

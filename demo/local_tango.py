@@ -25,7 +25,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"  # a python3 that is earlier on PATH may have no PyTango
-DATABASEDS = "/usr/lib/tango/DataBaseds"
+# Debian 13 and later spell it in the second way.
+DATABASEDS = next(
+    filter(os.path.exists, ["/usr/lib/tango/DataBaseds", "/usr/lib/tango/Databaseds"]),
+    "/usr/lib/tango/DataBaseds",
+)
 # Loads the tables, the stored procedures and the first rows: DataBaseds needs all three.
 SCHEMA = "/usr/share/dbconfig-common/data/tango-db/install/mysql"
 

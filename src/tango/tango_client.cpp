@@ -16,7 +16,7 @@
 #include <new>
 #include <string>
 
-#include <tango.h>
+#include <tango/tango.h>
 
 struct tango_device {
     std::unique_ptr<Tango::DeviceProxy> proxy;

@@ -8,7 +8,7 @@
 //   PushBurst(DevLong)                 pushes that many events, and returns
 //   PushPaced([number, per second])    returns at once; the events follow from a thread
 
-#include <tango.h>
+#include <tango/tango.h>
 
 #include <atomic>
 #include <chrono>
