@@ -265,8 +265,9 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
             streams_find_topic(streams, target->device,
                                is_device_event(target->event_type) ? "" : target->attribute, name);
     }
+    /* From 10.3 on the id is always given, and what comes back isn't one. */
     if (topic)
-        subscriptions_connected(subscriptions, id, topic);
+        subscriptions_connected(subscriptions, mine->event_id > 0 ? mine->event_id : id, topic);
     errno = saved_errno;
     return id;
 }

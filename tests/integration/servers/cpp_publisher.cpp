@@ -219,6 +219,39 @@ class CppPublisherClass : public Tango::DeviceClass
     }
 };
 
+#if TANGO_VERSION_MAJOR > 10 || (TANGO_VERSION_MAJOR == 10 && TANGO_VERSION_MINOR >= 3)
+
+// From 10.3 on, cppTango is told how to make the admin device, which knows the server's classes.
+class AdminDevice : public Tango::DServer
+{
+  public:
+    using Tango::DServer::DServer;
+
+  private:
+    void class_factory() override
+    {
+        add_class(new CppPublisherClass("CppPublisher"));
+    }
+};
+
+void tell_classes(Tango::Util *util)
+{
+    util->register_dserver_constructor([](Tango::DeviceClass *device_class, const std::string &name,
+                                          const std::string &description, Tango::DevState state,
+                                          const std::string &status) {
+        return new AdminDevice(device_class, name.c_str(), description.c_str(), state,
+                               status.c_str());
+    });
+}
+
+} // namespace
+
+#else
+
+void tell_classes(Tango::Util *)
+{
+}
+
 } // namespace
 
 // Called by cppTango: which classes this server has.
@@ -227,10 +260,13 @@ void Tango::DServer::class_factory()
     add_class(new CppPublisherClass("CppPublisher"));
 }
 
+#endif
+
 int main(int argc, char *argv[])
 {
     try {
         Tango::Util *util = Tango::Util::init(argc, argv);
+        tell_classes(util);
         util->server_init();
         std::cout << "Ready to accept request" << std::endl;
         util->server_run();
