@@ -366,13 +366,18 @@ class LocalTango:
             self._run("mariadb-schema", client, {"MYSQL_PWD": password}, schema)
         init.unlink()
 
-    def _answers(self, device):
+    def _answers(self, device, command=None):
+        """Whether a device answers: a ping, or a command without argument."""
         import tango
 
         if not connects(self.port):
             return False
         try:
-            tango.DeviceProxy(f"tango://{self.tango_host}/{device}").ping()
+            proxy = tango.DeviceProxy(f"tango://{self.tango_host}/{device}")
+            if command:
+                proxy.command_inout(command)
+            else:
+                proxy.ping()
         except tango.DevFailed:
             return False
         return True
@@ -403,8 +408,16 @@ class LocalTango:
             if launcher:
                 argv = [launcher, "run", "--", *argv]
             self._spawn(script, argv, {"TANGO_HOST": self.tango_host})
-        for process, (_, _, device) in zip(self.processes[-len(DEMO_DEVICES) :], DEMO_DEVICES):
+        for process, (script, _, device) in zip(self.processes[-len(DEMO_DEVICES) :], DEMO_DEVICES):
             self._wait_until(lambda name=device: self._answers(name), process, f"{device} answered")
+            # The agent's commands come last of all that a server does to be ready.
+            admin = f"dserver/{script}/{DEMO_INSTANCE}"
+            if launcher:
+                self._wait_until(
+                    lambda name=admin: self._answers(name, "QueryEventAgent"),
+                    process,
+                    f"{admin} had the agent's commands",
+                )
 
     # The end -------------------------------------------------------------------------------
 

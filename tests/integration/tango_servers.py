@@ -116,6 +116,7 @@ class Server:
         self.env = dict(env or {})
         self.port = free_port()
         self.process = None
+        self.starts = 0
 
     @property
     def server_name(self):
@@ -173,6 +174,7 @@ class Server:
     def start(self):
         """Start it and return when all its devices answer."""
         assert not self.running, f"{self.server_name} runs already"
+        self.starts += 1
         argv = self.argv + [self.instance]
         if self.agent:
             env = agent_environment(need(Path(self.agent)))
@@ -209,6 +211,9 @@ class Server:
             raise AssertionError(
                 f"{self.server_name} ended with {self.process.returncode} while it started"
             )
+        # Its devices answer before it is ready: before all commands of the admin device are there.
+        if self.output().count("Ready to accept request") < self.starts:
+            return False
         # A proxy that failed to connect doesn't try again for a second: knock on the port first.
         if not connects(self.port):
             return False
