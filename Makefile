@@ -19,8 +19,8 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 # Some kernels place memory where gcc's thread sanitizer can't cope; some containers forbid this.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-C_FILES      = $(shell find src tests bench -name '*.[ch]' -o -name '*.cpp')
-PYTHON_FILES = $(shell find demo tests bench -name '*.py') demo/local-tango
+C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
+PYTHON_FILES = $(shell find $(wildcard demo tests bench) -name '*.py') demo/local-tango
 SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
