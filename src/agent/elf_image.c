@@ -245,16 +245,6 @@ void *elf_image_symbol(const elf_image_t *self, const char *name, size_t *size)
     return (void *)(self->base + symbol->st_value);
 }
 
-void *elf_image_symbol_prefix(const elf_image_t *self, const char *prefix)
-{
-    size_t length = strlen(prefix);
-    for (size_t i = 1; i < self->symbol_count; i++) {
-        if (is_definition(&self->symbols[i]) && strncmp(symbol_name(self, i), prefix, length) == 0)
-            return (void *)(self->base + self->symbols[i].st_value);
-    }
-    return NULL;
-}
-
 /*
  * What the slot calls: its content, or, if it isn't bound yet (it then points back into the
  * object's own procedure linkage table), what it would be bound to.

@@ -55,9 +55,6 @@ bool elf_image_of_address(elf_image_t *self, const void *address);
  */
 void *elf_image_symbol(const elf_image_t *self, const char *name, size_t *size);
 
-/* The same for the first symbol whose name begins with that prefix. */
-void *elf_image_symbol_prefix(const elf_image_t *self, const char *prefix);
-
 /*
  * Where the object's own slot for the symbol points to, whoever defines it: the very function that
  * the object would call. NULL if it has no such slot. A slot that isn't bound yet (lazy binding) is
