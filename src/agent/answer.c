@@ -326,7 +326,7 @@ static void write_consumer_thread(json_writer_t *json, const consumer_view_t *vi
         json_null(json);
     key_topic(json, "longest_callback_topic", view->longest_topic);
     key_time(json, "delayed_since",
-             view->delayed ? view->delayed_since_ns + to_date_ns : STREAMS_NEVER);
+             view->delayed ? view->delayed_since_ns + to_date_ns : CLOCK_NEVER);
     json_key(json, "delayed_micros");
     if (view->delayed)
         json_integer(json, (now_ns - view->delayed_since_ns) / 1000);

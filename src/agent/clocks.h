@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <time.h>
 
+/* A time that never was. */
+#define CLOCK_NEVER 0
+
 static inline int64_t clock_read_ns(clockid_t clock)
 {
     struct timespec now;

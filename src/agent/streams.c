@@ -4,85 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "agent/clocks.h"
-
-/*
- * The sequence lock of an entry: odd while its one writer is at work. All fields are atomic; they
- * are stored with release and loaded with acquire, which orders them against the sequence without
- * fences (plain moves on x86-64). A reader that meets a writer tries again; after many tries it
- * takes what it has, each number whole by itself: a query must end, whatever the load.
- */
-enum { READ_TRIES = 100000 };
-
-static void write_begin(_Atomic uint32_t *sequence)
-{
-    uint32_t now = atomic_load_explicit(sequence, memory_order_relaxed);
-    atomic_store_explicit(sequence, now + 1, memory_order_relaxed);
-}
-
-static void write_end(_Atomic uint32_t *sequence)
-{
-    uint32_t now = atomic_load_explicit(sequence, memory_order_relaxed);
-    atomic_store_explicit(sequence, now + 1, memory_order_release);
-}
-
-static uint32_t read_begin(_Atomic uint32_t *sequence)
-{
-    return atomic_load_explicit(sequence, memory_order_acquire);
-}
-
-static bool read_again(_Atomic uint32_t *sequence, uint32_t begun, int *tries)
-{
-    bool whole = !(begun & 1) && atomic_load_explicit(sequence, memory_order_relaxed) == begun;
-    return !whole && ++*tries < READ_TRIES;
-}
-
-static void add(_Atomic uint64_t *number, uint64_t more)
-{
-    uint64_t now = atomic_load_explicit(number, memory_order_relaxed);
-    atomic_store_explicit(number, now + more, memory_order_release);
-}
-
-static void set_count(_Atomic uint64_t *number, uint64_t value)
-{
-    atomic_store_explicit(number, value, memory_order_release);
-}
-
-static uint64_t get_count(_Atomic uint64_t *number)
-{
-    return atomic_load_explicit(number, memory_order_acquire);
-}
-
-static void set_time(_Atomic int64_t *time, int64_t value)
-{
-    atomic_store_explicit(time, value, memory_order_release);
-}
-
-static int64_t get_time(_Atomic int64_t *time)
-{
-    return atomic_load_explicit(time, memory_order_acquire);
-}
-
-static void set_text(_Atomic uint64_t *words, const char *text)
-{
-    uint64_t copy[STREAMS_ENDPOINT_SIZE / 8] = {0};
-    size_t length = strnlen(text, STREAMS_ENDPOINT_SIZE - 1);
-    memcpy(copy, text, length);
-    for (size_t i = 0; i < STREAMS_ENDPOINT_SIZE / 8; i++)
-        atomic_store_explicit(&words[i], copy[i], memory_order_release);
-}
-
-static void get_text(_Atomic uint64_t *words, char *text)
-{
-    for (size_t i = 0; i < STREAMS_ENDPOINT_SIZE / 8; i++) {
-        uint64_t word = atomic_load_explicit(&words[i], memory_order_acquire);
-        memcpy(text + 8 * i, &word, 8);
-    }
-    text[STREAMS_ENDPOINT_SIZE - 1] = '\0';
-}
+#include "agent/seqlock.h"
 
 void streams_init(streams_t *self)
 {
@@ -100,121 +24,9 @@ void streams_clear(streams_t *self)
     streams_init(self);
 }
 
-/* ---- publishing ---- */
-
 stream_t *streams_published(streams_t *self, const char *name, size_t length)
 {
     return (stream_t *)table_get(&self->published, name, length);
-}
-
-void stream_is_counted(stream_t *self)
-{
-    atomic_store_explicit(&self->counted, true, memory_order_release);
-}
-
-/* Whether an event without a server counter is to be counted. */
-static bool is_counted_call(streams_t *streams, stream_t *self, push_call_t *call)
-{
-    if (!call->watched)
-        return true;
-    if (call->number == 0)
-        call->number = atomic_fetch_add_explicit(&streams->push_calls, 1, memory_order_relaxed) + 1;
-    bool same = self->last_call == call->number;
-    self->last_call = call->number;
-    return call->counts && !same;
-}
-
-/*
- * Whether somebody subscribed to the stream under its name without "#dbase=no". That name, for
- * which nothing is ever sent, then stands for this one.
- */
-static bool take_over_subscription(streams_t *streams, stream_t *self)
-{
-    static const char no_database[] = "#dbase=no";
-    const char *modifier = strstr(self->entry.name, no_database);
-    if (!modifier || self->entry.name_length > WIRE_TOPIC_MAX)
-        return false;
-    char plain[WIRE_TOPIC_MAX];
-    size_t head = (size_t)(modifier - self->entry.name);
-    size_t length = self->entry.name_length - (sizeof no_database - 1);
-    memcpy(plain, self->entry.name, head);
-    memcpy(plain + head, modifier + sizeof no_database - 1, length - head);
-    stream_t *other = (stream_t *)table_find(&streams->published, plain, length);
-    if (!other || !atomic_load_explicit(&other->counted, memory_order_acquire))
-        return false;
-    atomic_store_explicit(&other->replaced, true, memory_order_release);
-    stream_is_counted(self);
-    return true;
-}
-
-void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, push_call_t *call,
-                   uint64_t bytes, int64_t now_ns)
-{
-    uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
-    uint64_t more;
-    if (counter == 0 && last == 0) {
-        if (!atomic_load_explicit(&self->counted, memory_order_relaxed) &&
-            !take_over_subscription(streams, self))
-            return;
-        more = is_counted_call(streams, self, call) ? 1 : 0;
-    } else if (get_count(&self->pushed_event_count) == 0) {
-        /* The counter is 1 for the first event after the first subscription: if the agent came
-           later, the counter tells how many it has not seen. */
-        more = counter;
-    } else {
-        more = (uint32_t)(counter - last); /* right across the wrap */
-    }
-    if (more == 0)
-        return;
-
-    write_begin(&self->sequence);
-    atomic_store_explicit(&self->counter, counter, memory_order_release);
-    add(&self->pushed_event_count, more);
-    add(&self->byte_count, bytes);
-    set_time(&self->last_event_ns, now_ns);
-    write_end(&self->sequence);
-    stream_is_counted(self);
-}
-
-bool stream_view(stream_t *self, stream_view_t *view)
-{
-    uint32_t begun;
-    int tries = 0;
-    do {
-        begun = read_begin(&self->sequence);
-        view->pushed_event_count = get_count(&self->pushed_event_count);
-        view->byte_count = get_count(&self->byte_count);
-        view->last_event_ns = get_time(&self->last_event_ns);
-    } while (read_again(&self->sequence, begun, &tries));
-    return atomic_load_explicit(&self->counted, memory_order_acquire) &&
-           !atomic_load_explicit(&self->replaced, memory_order_acquire);
-}
-
-/* ---- receiving ---- */
-
-static void topic_subscribe(topic_t *self)
-{
-    atomic_store_explicit(&self->subscribed, true, memory_order_release);
-}
-
-/* A new subscription starts all counts anew, as cppTango's own do. */
-static void topic_reset(topic_t *self)
-{
-    self->has_counter = false;
-    self->discarded_before = false;
-    self->restart_expected = false;
-    atomic_store_explicit(&self->uncounted, false, memory_order_release);
-    atomic_store_explicit(&self->counter, 0, memory_order_release);
-    set_count(&self->event_count, 0);
-    set_count(&self->missed_event_count, 0);
-    set_count(&self->discarded_event_count, 0);
-    set_count(&self->lost_event_count, 0);
-    set_count(&self->publisher_restart_count, 0);
-    set_count(&self->byte_count, 0);
-    set_time(&self->last_event_ns, STREAMS_NEVER);
-    set_time(&self->last_resubscribed_ns, STREAMS_NEVER);
-    atomic_store_explicit(&self->callback_count, 0, memory_order_release);
-    atomic_store_explicit(&self->callbacks_known, true, memory_order_release);
 }
 
 topic_t *streams_topic(streams_t *self, const char *name, size_t length)
@@ -226,173 +38,6 @@ topic_t *streams_topic(streams_t *self, const char *name, size_t length)
     if (topic)
         topic_subscribe(topic);
     return topic;
-}
-
-/*
- * The publisher's counter began again at 1: what it pushed before this event never came.
- */
-static uint64_t lost_since_restart(uint32_t counter)
-{
-    return counter > 0 ? counter - 1 : 0;
-}
-
-/* What one event's counter says, next to the one before. */
-typedef struct {
-    bool duplicate;
-    bool missed; /* cppTango will tell its callbacks API_MissedEvents */
-    bool restarted;
-    uint64_t lost;
-} judgement_t;
-
-/*
- * cppTango takes a counter of 0 for "none yet", so that it compares nothing with it. To us it is
- * one like the others, once others came: the counter has wrapped.
- */
-static judgement_t judge(const topic_t *self, uint32_t last, uint32_t counter)
-{
-    judgement_t judgement = {0};
-    if (!self->has_counter)
-        return judgement;
-
-    uint32_t step = counter - last; /* modulo 2^32: right across the wrap */
-    bool backwards = step > INT32_MAX;
-    bool compared_by_tango = last != 0 || counter == 1;
-    bool uncounted = atomic_load_explicit(&self->uncounted, memory_order_relaxed);
-    judgement.missed = compared_by_tango && step >= 2 && !backwards;
-    if (self->restart_expected || (backwards && !uncounted)) {
-        judgement.restarted = true;
-        judgement.lost = lost_since_restart(counter);
-    } else if (uncounted) {
-        judgement.lost = 0;
-    } else if (step == 0) {
-        /* The copy that every new subscriber makes the publisher send. A third one would be
-           delivered by cppTango, so it is counted as received, too. */
-        judgement.duplicate = compared_by_tango && !self->discarded_before;
-    } else {
-        judgement.lost = step - 1;
-    }
-    return judgement;
-}
-
-topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns)
-{
-    if (!atomic_load_explicit(&self->subscribed, memory_order_relaxed))
-        return TOPIC_IGNORED;
-
-    uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
-    judgement_t judgement = judge(self, last, counter);
-    self->discarded_before = judgement.duplicate;
-    write_begin(&self->sequence);
-    if (judgement.duplicate) {
-        add(&self->discarded_event_count, 1);
-        write_end(&self->sequence);
-        return TOPIC_DISCARDED;
-    }
-
-    add(&self->missed_event_count, judgement.missed ? 1 : 0);
-    add(&self->publisher_restart_count, judgement.restarted ? 1 : 0);
-    add(&self->lost_event_count, judgement.lost);
-    if (counter != 0)
-        atomic_store_explicit(&self->uncounted, false, memory_order_release);
-    else if (!self->has_counter || judgement.restarted)
-        atomic_store_explicit(&self->uncounted, true, memory_order_release);
-    self->has_counter = true;
-    self->restart_expected = false;
-    atomic_store_explicit(&self->counter, counter, memory_order_release);
-    add(&self->event_count, 1);
-    add(&self->byte_count, bytes);
-    set_time(&self->last_event_ns, now_ns);
-    write_end(&self->sequence);
-    return TOPIC_RECEIVED;
-}
-
-void topic_callback_added(topic_t *self, int64_t change)
-{
-    atomic_fetch_add(&self->callback_count, change);
-}
-
-int64_t topic_callback_count(topic_t *self)
-{
-    return atomic_load_explicit(&self->callbacks_known, memory_order_acquire)
-               ? atomic_load_explicit(&self->callback_count, memory_order_acquire)
-               : TOPIC_CALLBACKS_UNKNOWN;
-}
-
-void topic_view(topic_t *self, topic_view_t *view)
-{
-    uint32_t begun;
-    int tries = 0;
-    do {
-        begun = read_begin(&self->sequence);
-        view->subscribed = atomic_load_explicit(&self->subscribed, memory_order_acquire);
-        view->uncounted = atomic_load_explicit(&self->uncounted, memory_order_acquire);
-        view->callback_count = topic_callback_count(self);
-        view->channel = atomic_load_explicit(&self->channel, memory_order_acquire);
-        view->server_counter = atomic_load_explicit(&self->counter, memory_order_acquire);
-        view->event_count = get_count(&self->event_count);
-        view->missed_event_count = get_count(&self->missed_event_count);
-        view->discarded_event_count = get_count(&self->discarded_event_count);
-        view->lost_event_count = get_count(&self->lost_event_count);
-        view->publisher_restart_count = get_count(&self->publisher_restart_count);
-        view->byte_count = get_count(&self->byte_count);
-        view->last_event_ns = get_time(&self->last_event_ns);
-        view->last_resubscribed_ns = get_time(&self->last_resubscribed_ns);
-    } while (read_again(&self->sequence, begun, &tries));
-}
-
-/* ---- the consumer thread ---- */
-
-void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *topic,
-                     int64_t now_ns)
-{
-    write_begin(&self->sequence);
-    if (atomic_load_explicit(&self->thread_id, memory_order_relaxed) == 0)
-        atomic_store_explicit(&self->thread_id, (int32_t)syscall(SYS_gettid), memory_order_release);
-    topic_t *left = atomic_load_explicit(&self->topic, memory_order_relaxed);
-    int64_t took_ns = now_ns - get_time(&self->since_ns);
-    if (left && (took_ns > get_time(&self->longest_ns) ||
-                 !atomic_load_explicit(&self->longest_topic, memory_order_relaxed))) {
-        set_time(&self->longest_ns, took_ns);
-        atomic_store_explicit(&self->longest_topic, left, memory_order_release);
-    }
-    atomic_store_explicit(&self->state, (int)state, memory_order_release);
-    atomic_store_explicit(&self->topic, topic, memory_order_release);
-    set_time(&self->since_ns, now_ns);
-    write_end(&self->sequence);
-}
-
-bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_ns)
-{
-    uint32_t begun;
-    int tries = 0;
-    do {
-        begun = read_begin(&self->sequence);
-        view->thread_id = atomic_load_explicit(&self->thread_id, memory_order_acquire);
-        view->state = (consumer_state_t)atomic_load_explicit(&self->state, memory_order_acquire);
-        view->topic = atomic_load_explicit(&self->topic, memory_order_acquire);
-        view->since_ns = get_time(&self->since_ns);
-        view->longest_ns = get_time(&self->longest_ns);
-        view->longest_topic = atomic_load_explicit(&self->longest_topic, memory_order_acquire);
-        view->delayed = atomic_load_explicit(&self->delay_count, memory_order_acquire) > 0;
-        view->delayed_since_ns = get_time(&self->delayed_since_ns);
-    } while (read_again(&self->sequence, begun, &tries));
-    if (view->topic && now_ns - view->since_ns >= view->longest_ns) {
-        view->longest_ns = now_ns - view->since_ns;
-        view->longest_topic = view->topic;
-    }
-    return view->thread_id != 0;
-}
-
-/* cppTango counts the DELAYs in progress, and a RELEASE too many does nothing. */
-static void consumer_delay(consumer_thread_t *self, bool delay, int64_t now_ns)
-{
-    int64_t count = get_time(&self->delay_count);
-    write_begin(&self->sequence);
-    if (delay && count == 0)
-        set_time(&self->delayed_since_ns, now_ns);
-    if (delay || count > 0)
-        set_time(&self->delay_count, delay ? count + 1 : count - 1);
-    write_end(&self->sequence);
 }
 
 /* ---- orders ---- */
@@ -420,8 +65,9 @@ static channel_t *channel_of_event_endpoint(streams_t *self, const char *endpoin
 }
 
 /*
- * "tango://host:port/a/b/c#dbase=no/attr.change", as cppTango names a stream of a device without a
- * database when it disconnects, is the topic "tango://host:port/a/b/c/attr#dbase=no.change".
+ * "tango://host:port/a/b/c#dbase=no/attr.change", as cppTango names a stream of a device
+ * without a database when it disconnects, is the topic
+ * "tango://host:port/a/b/c/attr#dbase=no.change".
  */
 static size_t usual_topic(const char *name, char *out, size_t out_size)
 {
@@ -459,9 +105,9 @@ static const char *behind_host(const char *topic)
 }
 
 /*
- * The subscribed topic that a DISCONNECT_EVENT means. cppTango composes the name anew from what its
- * client called the device, so host names may differ (an alias, a short name) from the topic's; the
- * port of its event endpoint tells devices of the same name apart.
+ * The subscribed topic that a DISCONNECT_EVENT means. cppTango composes the name anew from what
+ * its client called the device, so host names may differ (an alias, a short name) from the
+ * topic's; the port of its event endpoint tells devices of the same name apart.
  */
 static topic_t *topic_of_disconnect(streams_t *self, const wire_order_t *order)
 {
@@ -526,20 +172,6 @@ static channel_t *channel_of_heartbeat(streams_t *self, const char *topic)
     return (channel_t *)table_get(&self->channels, topic, length - strlen(".heartbeat"));
 }
 
-/* again: the channel had failed and is made anew; its heartbeats were missing meanwhile. */
-static void channel_connect(channel_t *self, const char *endpoint, bool again)
-{
-    write_begin(&self->sequence);
-    if (!again) {
-        set_count(&self->heartbeat_count, 0);
-        set_count(&self->missed_heartbeat_count, 0);
-        set_time(&self->last_heartbeat_ns, STREAMS_NEVER);
-    }
-    atomic_store_explicit(&self->connected, true, memory_order_release);
-    set_text(self->endpoint, endpoint);
-    write_end(&self->sequence);
-}
-
 topic_t *streams_announce(streams_t *self, const wire_order_t *order, order_origin_t origin,
                           channel_t **channel)
 {
@@ -587,36 +219,13 @@ static void connect_topic(streams_t *self, const wire_order_t *order, int64_t no
     bool again =
         origin == ORDER_OF_RECONNECTION ||
         (origin == ORDER_UNKNOWN && atomic_load_explicit(&topic->subscribed, memory_order_relaxed));
-    uint32_t port = port_of(order->endpoint);
-    uint32_t last_port = atomic_load_explicit(&topic->port, memory_order_relaxed);
     channel_t *channel = atomic_exchange(&topic->announced_channel, NULL);
     if (!channel)
         channel = channel_of_event_endpoint(self, order->endpoint);
-
-    write_begin(&topic->sequence);
-    if (again) {
-        set_time(&topic->last_resubscribed_ns, now_ns);
-        /* The same server on another port is another process, and its counters begin again. */
-        if (last_port != 0 && port != last_port)
-            topic->restart_expected = true;
-    } else {
-        topic_reset(topic);
-    }
-    atomic_store_explicit(&topic->port, port, memory_order_relaxed);
+    topic_connect(topic, again, port_of(order->endpoint), channel, now_ns);
     if (channel)
-        atomic_store_explicit(&topic->channel, channel, memory_order_release);
-    topic_subscribe(topic);
-    write_end(&topic->sequence);
-
-    if (channel) {
-        write_begin(&channel->sequence);
-        set_text(channel->event_endpoint, order->endpoint);
-        write_end(&channel->sequence);
-    }
+        channel_set_event_endpoint(channel, order->endpoint);
 }
-
-/* A publisher sends one every 10 s. */
-#define HEARTBEAT_PERIOD_NS INT64_C(10000000000)
 
 void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns)
 {
@@ -624,17 +233,8 @@ void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_
         return;
     channel_t *channel =
         (channel_t *)table_find(&self->channels, topic, length - strlen(".heartbeat"));
-    if (!channel)
-        return;
-    int64_t last_ns = get_time(&channel->last_heartbeat_ns);
-    int64_t gap_ns = last_ns == STREAMS_NEVER ? 0 : now_ns - last_ns;
-    write_begin(&channel->sequence);
-    add(&channel->heartbeat_count, 1);
-    if (gap_ns > HEARTBEAT_PERIOD_NS + HEARTBEAT_PERIOD_NS / 2)
-        add(&channel->missed_heartbeat_count,
-            (uint64_t)((gap_ns - HEARTBEAT_PERIOD_NS / 2) / HEARTBEAT_PERIOD_NS));
-    set_time(&channel->last_heartbeat_ns, now_ns);
-    write_end(&channel->sequence);
+    if (channel)
+        channel_heartbeat(channel, now_ns);
 }
 
 void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
@@ -672,19 +272,4 @@ void streams_order(streams_t *self, const wire_order_t *order, int64_t now_ns)
     default:
         break;
     }
-}
-
-void channel_view(channel_t *self, channel_view_t *view)
-{
-    uint32_t begun;
-    int tries = 0;
-    do {
-        begun = read_begin(&self->sequence);
-        view->connected = atomic_load_explicit(&self->connected, memory_order_acquire);
-        get_text(self->endpoint, view->endpoint);
-        get_text(self->event_endpoint, view->event_endpoint);
-        view->heartbeat_count = get_count(&self->heartbeat_count);
-        view->missed_heartbeat_count = get_count(&self->missed_heartbeat_count);
-        view->last_heartbeat_ns = get_time(&self->last_heartbeat_ns);
-    } while (read_again(&self->sequence, begun, &tries));
 }

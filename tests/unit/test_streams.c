@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/clocks.h"
 #include "agent/streams.h"
 #include "agent/subscriptions.h"
 #include "cmocka_all.h"
@@ -259,7 +260,7 @@ static void a_new_subscription_counts_from_zero(void **state)
     subscribe(TOPIC, "2");
     assert_true(view_of(TOPIC).subscribed);
     assert_counts(TOPIC, 0, 0, 0, 0, 0);
-    assert_true(view_of(TOPIC).last_resubscribed_ns == STREAMS_NEVER);
+    assert_true(view_of(TOPIC).last_resubscribed_ns == CLOCK_NEVER);
     receive(TOPIC, 50);
     assert_counts(TOPIC, 1, 0, 0, 0, 0);
 }

@@ -1,0 +1,66 @@
+/*
+ * stream: an event stream that this process publishes.
+ *
+ * Written by the thread that pushes (cppTango holds a mutex meanwhile); readers may come from any
+ * thread at any time.
+ */
+#ifndef STEM_AGENT_STREAM_H
+#define STEM_AGENT_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/table.h"
+
+struct streams;
+
+/* A published stream. */
+typedef struct {
+    table_entry_t entry; /* name: "tango://host:port/domain/family/member/attr.change" */
+    _Atomic uint32_t sequence;
+    _Atomic bool counted; /* cppTango keeps a counter for it: it has or had a subscriber */
+    _Atomic uint64_t pushed_event_count;
+    _Atomic uint64_t byte_count;
+    _Atomic int64_t last_event_ns;
+    _Atomic uint32_t counter; /* the last server counter that was sent */
+    _Atomic bool replaced;    /* cppTango counts under this name and sends under another */
+
+    /* The pushing thread's own. */
+    uint64_t last_call; /* the number of the call of push_event that sent its last event */
+} stream_t;
+
+/*
+ * One call of ZmqEventSupplier::push_event, so that what it sends twice is counted once even where
+ * there is no server counter.
+ */
+typedef struct {
+    bool watched;    /* calls are watched at all */
+    bool counts;     /* the call's last argument: it is this one that counts the event */
+    uint64_t number; /* 0 at its beginning; given by stream_pushed when it needs one */
+} push_call_t;
+
+typedef struct {
+    uint64_t pushed_event_count; /* since the stream's first subscriber came */
+    uint64_t byte_count;         /* of all frames of these events, each event once */
+    int64_t last_event_ns;       /* CLOCK_REALTIME, or CLOCK_NEVER */
+} stream_view_t;
+
+/* cppTango has made a counter for the stream: somebody has subscribed to it. */
+void stream_is_counted(stream_t *self);
+
+/*
+ * One event of the stream has been handed to ZeroMQ. The same counter again is a copy (for a new
+ * subscriber, or on a second topic for clients of another IDL level) and isn't counted.
+ *
+ * Counter 0 means that cppTango has none for the stream: nobody ever subscribed to it; or, with
+ * 9.3 and a server without a database, it keeps the counter under the stream's name without
+ * "#dbase=no" and doesn't find it, so that all its events carry 0. Such events are counted by the
+ * calls that push them.
+ */
+void stream_pushed(struct streams *streams, stream_t *self, uint32_t counter, push_call_t *call,
+                   uint64_t bytes, int64_t now_ns);
+
+/* Copies the stream's numbers. Returns false if nobody ever subscribed to it. */
+bool stream_view(stream_t *self, stream_view_t *view);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * topic: an event topic that this process has subscribed to, and what became of its events.
+ *
+ * Written by the one consumer thread; readers may come from any thread at any time.
+ */
+#ifndef STEM_AGENT_TOPIC_H
+#define STEM_AGENT_TOPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/channel.h"
+#include "agent/table.h"
+
+/*
+ * Why an order is given. It doesn't say so itself, but the thread that sends it can be asked: a
+ * client subscribes or unsubscribes, or Tango makes a channel that failed, and all its topics,
+ * anew.
+ */
+typedef enum { ORDER_UNKNOWN, ORDER_OF_CLIENT, ORDER_OF_RECONNECTION } order_origin_t;
+
+/* A subscribed topic. */
+typedef struct {
+    table_entry_t entry; /* name: the topic, with its IDL level */
+    _Atomic uint32_t sequence;
+    _Atomic bool subscribed;
+    _Atomic(channel_t *) channel; /* or NULL */
+    _Atomic uint32_t counter;
+    _Atomic uint64_t event_count;
+    _Atomic uint64_t missed_event_count;
+    _Atomic uint64_t discarded_event_count;
+    _Atomic uint64_t lost_event_count;
+    _Atomic uint64_t publisher_restart_count;
+    _Atomic uint64_t byte_count;
+    _Atomic int64_t last_event_ns;
+    _Atomic int64_t last_resubscribed_ns;
+    _Atomic int64_t callback_count; /* since it was subscribed */
+    _Atomic bool callbacks_known;   /* it was subscribed since the agent came */
+
+    _Atomic uint32_t port; /* of its event endpoint; 0 if not known */
+
+    /* What the thread that sends an order says of it, for the consumer thread. */
+    _Atomic int announced_origin; /* order_origin_t */
+    _Atomic(channel_t *) announced_channel;
+
+    /* The publisher sends no counters (see stream_pushed), so that losses can't be told. */
+    _Atomic bool uncounted;
+
+    /* The consumer thread's own. */
+    bool has_counter;      /* an event came since it was subscribed */
+    bool discarded_before; /* the event before was discarded */
+    bool restart_expected; /* it was connected to another process than before */
+} topic_t;
+
+#define TOPIC_CALLBACKS_UNKNOWN INT64_C(-1)
+
+typedef struct {
+    bool subscribed;
+    const channel_t *channel;
+    int64_t callback_count; /* TOPIC_CALLBACKS_UNKNOWN if it was subscribed before the agent came */
+    bool uncounted;         /* server_counter is 0 for ever, lost_event_count means nothing */
+    uint32_t server_counter;
+    uint64_t event_count;
+    uint64_t missed_event_count;
+    uint64_t discarded_event_count;
+    uint64_t lost_event_count;
+    uint64_t publisher_restart_count;
+    uint64_t byte_count;
+    int64_t last_event_ns;
+    int64_t last_resubscribed_ns;
+} topic_view_t;
+
+/* Somebody has subscribed to it. */
+void topic_subscribe(topic_t *self);
+
+/*
+ * The consumer thread connects it. again: Tango makes the subscription anew by itself, because its
+ * channel had failed; otherwise it is a new one, which starts all counts at zero. port: of the
+ * event endpoint, 0 if not known.
+ */
+void topic_connect(topic_t *self, bool again, uint32_t port, channel_t *channel, int64_t now_ns);
+
+typedef enum {
+    TOPIC_RECEIVED,
+    TOPIC_DISCARDED, /* a duplicate: no callback sees it */
+    TOPIC_IGNORED    /* not subscribed any more */
+} topic_result_t;
+
+/*
+ * One event was received. Judges its counter as cppTango does (so that missed and discarded agree
+ * with what cppTango tells its callbacks), and counts besides how many events are gone.
+ */
+topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns);
+
+void topic_view(topic_t *self, topic_view_t *view);
+
+/* A callback was added to the topic (1) or taken from it (-1); by any thread. */
+void topic_callback_added(topic_t *self, int64_t change);
+
+/* How many callbacks the topic has, or TOPIC_CALLBACKS_UNKNOWN. */
+int64_t topic_callback_count(topic_t *self);
+
+#endif
