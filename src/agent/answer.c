@@ -204,10 +204,13 @@ static void write_topic(json_writer_t *json, const dialect_t *dialect, const top
     }
     key_count(json, "discarded_event_count", view->discarded_event_count);
     key_time(json, "last_resubscribed", view->last_resubscribed_ns);
-    if (view->uncounted)
+    if (view->uncounted) {
         key_null(json, "lost_event_count");
-    else
+        key_null(json, "outage_lost_event_count");
+    } else {
         key_count(json, "lost_event_count", view->lost_event_count);
+        key_count(json, "outage_lost_event_count", view->outage_lost_event_count);
+    }
     key_count(json, "publisher_restart_count", view->publisher_restart_count);
     key_count(json, "byte_count", view->byte_count);
     key_time(json, "last_event", view->last_event_ns);

@@ -13,6 +13,7 @@ static void topic_reset(topic_t *self)
 {
     self->has_counter = false;
     self->discarded_before = false;
+    self->connected_anew = false;
     self->restart_expected = false;
     atomic_store_explicit(&self->uncounted, false, memory_order_release);
     atomic_store_explicit(&self->counter, 0, memory_order_release);
@@ -20,6 +21,7 @@ static void topic_reset(topic_t *self)
     count_set(&self->missed_event_count, 0);
     count_set(&self->discarded_event_count, 0);
     count_set(&self->lost_event_count, 0);
+    count_set(&self->outage_lost_event_count, 0);
     count_set(&self->publisher_restart_count, 0);
     count_set(&self->byte_count, 0);
     time_set(&self->last_event_ns, CLOCK_NEVER);
@@ -34,6 +36,7 @@ void topic_connect(topic_t *self, bool again, uint32_t port, channel_t *channel,
     seqlock_write_begin(&self->sequence);
     if (again) {
         time_set(&self->last_resubscribed_ns, now_ns);
+        self->connected_anew = true;
         /* The same server on another port is another process, and its counters begin again. */
         if (last_port != 0 && port != last_port)
             self->restart_expected = true;
@@ -111,11 +114,15 @@ topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, i
     count_add(&self->missed_event_count, judgement.missed ? 1 : 0);
     count_add(&self->publisher_restart_count, judgement.restarted ? 1 : 0);
     count_add(&self->lost_event_count, judgement.lost);
+    /* ZeroMQ is told not to connect again by itself, so every outage ends with Tango's order. */
+    if (self->connected_anew || judgement.restarted)
+        count_add(&self->outage_lost_event_count, judgement.lost);
     if (counter != 0)
         atomic_store_explicit(&self->uncounted, false, memory_order_release);
     else if (!self->has_counter || judgement.restarted)
         atomic_store_explicit(&self->uncounted, true, memory_order_release);
     self->has_counter = true;
+    self->connected_anew = false;
     self->restart_expected = false;
     atomic_store_explicit(&self->counter, counter, memory_order_release);
     count_add(&self->event_count, 1);
@@ -152,6 +159,7 @@ void topic_view(topic_t *self, topic_view_t *view)
         view->missed_event_count = count_get(&self->missed_event_count);
         view->discarded_event_count = count_get(&self->discarded_event_count);
         view->lost_event_count = count_get(&self->lost_event_count);
+        view->outage_lost_event_count = count_get(&self->outage_lost_event_count);
         view->publisher_restart_count = count_get(&self->publisher_restart_count);
         view->byte_count = count_get(&self->byte_count);
         view->last_event_ns = time_get(&self->last_event_ns);

@@ -30,6 +30,7 @@ typedef struct {
     _Atomic uint64_t missed_event_count;
     _Atomic uint64_t discarded_event_count;
     _Atomic uint64_t lost_event_count;
+    _Atomic uint64_t outage_lost_event_count;
     _Atomic uint64_t publisher_restart_count;
     _Atomic uint64_t byte_count;
     _Atomic int64_t last_event_ns;
@@ -49,7 +50,8 @@ typedef struct {
     /* The consumer thread's own. */
     bool has_counter;      /* an event came since it was subscribed */
     bool discarded_before; /* the event before was discarded */
-    bool restart_expected; /* it was connected to another process than before */
+    bool connected_anew;   /* its channel failed since the last event, and was made anew */
+    bool restart_expected; /* and leads to another process than before */
 } topic_t;
 
 #define TOPIC_CALLBACKS_UNKNOWN INT64_C(-1)
@@ -64,6 +66,7 @@ typedef struct {
     uint64_t missed_event_count;
     uint64_t discarded_event_count;
     uint64_t lost_event_count;
+    uint64_t outage_lost_event_count; /* of these, those pushed while the connection was down */
     uint64_t publisher_restart_count;
     uint64_t byte_count;
     int64_t last_event_ns;

@@ -27,6 +27,7 @@ static bool same_subscription(const response_subscription_t *a, const response_s
            a->event_count == b->event_count && a->missed_event_count == b->missed_event_count &&
            a->discarded_event_count == b->discarded_event_count &&
            a->lost_event_count == b->lost_event_count &&
+           a->outage_lost_event_count == b->outage_lost_event_count &&
            a->publisher_restart_count == b->publisher_restart_count &&
            a->byte_count == b->byte_count && same_text(a->channel_name, b->channel_name) &&
            same_text(a->last_resubscribed, b->last_resubscribed) &&

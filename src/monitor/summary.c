@@ -136,6 +136,16 @@ static void add_count(text_table_t *table, int64_t count)
     }
 }
 
+/* A count that is worth a column only where there were any. */
+static void add_count_if_any(text_table_t *table, int64_t count)
+{
+    if (count > 0) {
+        add_count(table, count);
+    } else {
+        text_table_cell(table, "-");
+    }
+}
+
 static void add_step(text_table_t *table, count_step_t step)
 {
     if (step.kind == COUNT_UP) {
@@ -231,6 +241,7 @@ typedef struct {
     count_step_t received;
     count_step_t missed;
     count_step_t lost;
+    count_step_t outage_lost;
     count_step_t discarded;
     count_step_t publisher_restarts;
     bool restarted;           /* its own counts went down: it was made anew */
@@ -255,6 +266,7 @@ static subscription_row_t compare_counts(const part_t *part, const subscription_
         .received = unknown,
         .missed = unknown,
         .lost = unknown,
+        .outage_lost = unknown,
         .discarded = unknown,
         .publisher_restarts = unknown,
     };
@@ -264,13 +276,15 @@ static subscription_row_t compare_counts(const part_t *part, const subscription_
         row.received = changes_count(before->event_count, after->event_count);
         row.missed = changes_count(before->missed_event_count, after->missed_event_count);
         row.lost = changes_count(before->lost_event_count, after->lost_event_count);
+        row.outage_lost =
+            changes_count(before->outage_lost_event_count, after->outage_lost_event_count);
         row.discarded = changes_count(before->discarded_event_count, after->discarded_event_count);
         row.publisher_restarts =
             changes_count(before->publisher_restart_count, after->publisher_restart_count);
-        row.restarted = row.received.kind == COUNT_RESTARTED ||
-                        row.missed.kind == COUNT_RESTARTED || row.lost.kind == COUNT_RESTARTED ||
-                        row.discarded.kind == COUNT_RESTARTED ||
-                        row.publisher_restarts.kind == COUNT_RESTARTED;
+        row.restarted =
+            row.received.kind == COUNT_RESTARTED || row.missed.kind == COUNT_RESTARTED ||
+            row.lost.kind == COUNT_RESTARTED || row.outage_lost.kind == COUNT_RESTARTED ||
+            row.discarded.kind == COUNT_RESTARTED || row.publisher_restarts.kind == COUNT_RESTARTED;
         count_step_t counter =
             changes_server_counter(before->server_counter, after->server_counter);
         row.publisher_restarted = row.publisher_restarts.kind == COUNT_UP ||
@@ -279,7 +293,8 @@ static subscription_row_t compare_counts(const part_t *part, const subscription_
     }
     if (row.restarted) {
         /* Counts that are higher than before by chance can't be compared either. */
-        row.received = row.missed = row.lost = row.discarded = row.publisher_restarts = unknown;
+        row.received = row.missed = row.lost = row.outage_lost = unknown;
+        row.discarded = row.publisher_restarts = unknown;
     }
     if (after) {
         row.new_losses = after->lost_event_count != RESPONSE_UNKNOWN
@@ -345,6 +360,8 @@ static void add_subscription(text_table_t *table, const summary_t *self, const p
     add_step(table, row->missed);
     add_count(table, shown->lost_event_count);
     add_step(table, row->lost);
+    add_count_if_any(table, shown->outage_lost_event_count);
+    add_step(table, row->outage_lost);
     add_count(table, shown->discarded_event_count);
     add_step(table, row->discarded);
     /* Not a counter: callbacks come and go. */
@@ -355,12 +372,7 @@ static void add_subscription(text_table_t *table, const summary_t *self, const p
     } else {
         text_table_cell(table, "");
     }
-    /* Worth a column only where there were any. */
-    if (shown->publisher_restart_count > 0) {
-        add_count(table, shown->publisher_restart_count);
-    } else {
-        text_table_cell(table, "-");
-    }
+    add_count_if_any(table, shown->publisher_restart_count);
     add_step(table, row->publisher_restarts);
     add_rate(table, row->received, part->seconds);
     bool resubscribed =
@@ -389,6 +401,7 @@ static void print_subscriptions(const summary_t *self, const part_t *part)
     add_count_columns(table, "received", 0);
     add_count_columns(table, "missed", 0);
     add_count_columns(table, any_lost ? "LOST" : "lost", TEXT_TABLE_OPTIONAL);
+    add_count_columns(table, "in outages", TEXT_TABLE_OPTIONAL);
     add_count_columns(table, "discarded", 0);
     add_count_columns(table, "callbacks", 0);
     add_count_columns(table, "publisher restarts", TEXT_TABLE_OPTIONAL);

@@ -353,6 +353,7 @@ static bool read_subscription(parser_t *self, const json_t *value,
         {"missed_event_count", &subscription->missed_event_count},
         {"discarded_event_count", &subscription->discarded_event_count},
         {"lost_event_count", &subscription->lost_event_count},
+        {"outage_lost_event_count", &subscription->outage_lost_event_count},
         {"publisher_restart_count", &subscription->publisher_restart_count},
         {"byte_count", &subscription->byte_count},
     };

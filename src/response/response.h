@@ -46,6 +46,7 @@ typedef struct {
     int64_t missed_event_count;      /* how often a jump was detected; not how many events */
     int64_t discarded_event_count;   /* duplicates */
     int64_t lost_event_count;        /* how many events the jumps left out; agent only */
+    int64_t outage_lost_event_count; /* of these, those of a connection that was down; agent only */
     int64_t publisher_restart_count; /* agent only */
     int64_t byte_count;              /* agent only */
     char *last_resubscribed;         /* ISO time or NULL */

@@ -296,6 +296,24 @@ def test_the_duplicate_is_discarded_and_not_counted(servers, agent_lib, database
     assert sub(subscriber).received == now["event_count"] + 1
 
 
+def overflow(publisher, subscriber, burst):
+    """Push more than fits into the queues of both sides and all the sockets' buffers between, then
+    one event that shows what was dropped. Returns how many were pushed in all."""
+    sub(subscriber).SetCallbackDelay(0.001)
+    pub(publisher).PushBurst(burst)
+    sub(subscriber).SetCallbackDelay(0)
+    last = [None]
+
+    def drained():
+        previous, last[0] = last[0], topic(subscriber)["event_count"]
+        return previous == last[0]
+
+    wait_for(drained, 120, "the events under way", 0.5)
+    pub(publisher).PushBurst(1)
+    settle(publisher, subscriber)
+    return stream(publisher)["pushed_event_count"]
+
+
 @pytest.mark.parametrize("kind", ["python", "cpp"])
 def test_a_burst_that_overflows_is_counted_to_the_event(servers, agent_lib, database, kind):
     if kind == "python":
@@ -308,28 +326,14 @@ def test_a_burst_that_overflows_is_counted_to_the_event(servers, agent_lib, data
     before = topic(subscriber)
     assert before["lost_event_count"] == 0
 
-    sub(subscriber).SetCallbackDelay(0.001)
-    # More than fits into the queues of both sides and all the sockets' buffers between.
     burst = 100_000
-    pub(publisher).PushBurst(burst)
-    sub(subscriber).SetCallbackDelay(0)
-    total = stream(publisher)["pushed_event_count"]
-    # What is still on its way arrives; then one more event shows what was dropped at the end.
-    last = [None]
-
-    def drained():
-        previous, last[0] = last[0], topic(subscriber)["event_count"]
-        return previous == last[0]
-
-    wait_for(drained, 120, "the events under way", 0.5)
-    pub(publisher).PushBurst(1)
-    settle(publisher, subscriber)
-
+    total = overflow(publisher, subscriber, burst)
     now = topic(subscriber)
-    assert pub(publisher).pushed == total + 1 == stream(publisher)["pushed_event_count"]
+    assert pub(publisher).pushed == total == stream(publisher)["pushed_event_count"]
     received = now["event_count"] - before["event_count"]
     assert now["lost_event_count"] > 0, "the burst was meant to overflow"
     assert received + now["lost_event_count"] == burst + 1
+    assert now["outage_lost_event_count"] == 0
     assert 1 <= now["missed_event_count"] <= now["lost_event_count"]
     # cppTango tells its callbacks of each jump, as an error before the event.
     assert sub(subscriber).errors == now["missed_event_count"]
@@ -362,12 +366,48 @@ def test_publisher_killed_and_restarted(servers, agent_lib, database):
     # All that the new process counted was either received or is counted as lost.
     received = now["event_count"] - before["event_count"]
     assert received + now["lost_event_count"] == stream(publisher)["pushed_event_count"]
-    assert now["lost_event_count"] < 100
+    assert now["lost_event_count"] == now["outage_lost_event_count"] < 100
     assert before["event_count"] + before["lost_event_count"] <= pushed + 100
     resubscribed = datetime.fromisoformat(now["last_resubscribed"])
     assert abs((datetime.now(timezone.utc) - resubscribed).total_seconds()) < 120
     channel = only(ask(subscriber)["client"]["event_channels"], publisher.server_name.lower())
     assert channel["endpoint"].startswith("tcp://")
+
+
+def test_losses_of_an_outage_are_told_from_overflows(servers, agent_lib, database):
+    publisher = servers.publisher(agent=True, database=database)
+    subscriber = servers.subscriber(agent=True, database=database)
+    join(publisher, subscriber)
+    settle(publisher, subscriber)
+    before = topic(subscriber)
+    channel = only(ask(subscriber)["client"]["event_channels"], publisher.server_name.lower())
+    endpoints = (channel["endpoint"], channel["event_endpoint"])
+    assert sub(subscriber).BreakConnections([int(e.rsplit(":", 1)[1]) for e in endpoints]) == 2
+
+    gone = 50
+    pub(publisher).PushBurst(gone)
+    wait_for(lambda: topic(subscriber)["last_resubscribed"], 90, "the reconnection", 0.5)
+
+    def new_events():
+        nonlocal gone
+        pub(publisher).PushBurst(1)
+        gone += 1
+        return topic(subscriber)["event_count"] > before["event_count"]
+
+    wait_for(new_events, 30, "an event through the new connection", 0.5)
+    settle(publisher, subscriber)
+    now = topic(subscriber)
+    received = now["event_count"] - before["event_count"]
+    assert now["lost_event_count"] == now["outage_lost_event_count"] == gone - received >= 50
+    assert now["publisher_restart_count"] == 0
+
+    burst = 50_000
+    overflow(publisher, subscriber, burst)
+    after = topic(subscriber)
+    overflowed = after["lost_event_count"] - now["lost_event_count"]
+    assert overflowed > 0, "the burst was meant to overflow"
+    assert overflowed + after["event_count"] - now["event_count"] == burst + 1
+    assert after["outage_lost_event_count"] == now["outage_lost_event_count"]
 
 
 def test_subscribe_unsubscribe_and_subscribe_again(servers, agent_lib, database):

@@ -137,6 +137,7 @@ static void a_full_answer_has_all_keys(void **state)
         "\"callback_count\": 2, \"server_counter\": 5, \"event_count\": 2, "
         "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
         "\"last_resubscribed\": null, \"lost_event_count\": 3, "
+        "\"outage_lost_event_count\": 0, "
         "\"publisher_restart_count\": 0, \"byte_count\": 120, "
         "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\"}}, "
         "\"not_connected\": [{\"device\": \"x/y/z\", \"attribute\": \"gone\", "

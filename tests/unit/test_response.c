@@ -314,6 +314,8 @@ static void test_agent_subscriber(void **state)
     assert_string_equal(attr->last_resubscribed, "2026-11-23T02:00:00+00:00");
     const response_subscription_t *burst = &response->subscriptions[1];
     assert_int_equal(burst->lost_event_count, 6513);
+    assert_int_equal(burst->outage_lost_event_count, 13);
+    assert_int_equal(attr->outage_lost_event_count, RESPONSE_UNKNOWN);
     assert_int_equal(burst->publisher_restart_count, 1);
     assert_int_equal(burst->byte_count, 3405760);
     assert_string_equal(burst->last_event, "2026-11-23T03:00:00.250+00:00");

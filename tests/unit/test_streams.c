@@ -160,6 +160,36 @@ static void the_duplicate_is_discarded_not_counted(void **state)
     assert_counts(TOPIC, 3, 0, 2, 0, 0);
 }
 
+/* What is lost while a connection is down isn't the fault of a queue. */
+static void losses_of_an_outage_are_told_apart(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    receive(TOPIC, 5); /* an overflow */
+    reconnect(TOPIC, NULL, "2");
+    assert_int_equal(receive(TOPIC, 5), TOPIC_DISCARDED);
+    receive(TOPIC, 16); /* 10 while the connection was down */
+    receive(TOPIC, 20); /* an overflow */
+    assert_counts(TOPIC, 4, 3, 1, 3 + 10 + 3, 0);
+    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 10);
+
+    reconnect(TOPIC, NULL, "3"); /* a new process, whose first two came too early */
+    receive(TOPIC, 3);
+    receive(TOPIC, 5);
+    assert_int_equal(view_of(TOPIC).lost_event_count, 16 + 2 + 1);
+    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 10 + 2);
+
+    reconnect(TOPIC, NULL, "3"); /* nothing was lost: what comes later is no outage's */
+    receive(TOPIC, 6);
+    receive(TOPIC, 8);
+    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 12);
+
+    unsubscribe(TOPIC, "3");
+    subscribe(TOPIC, "3");
+    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 0);
+}
+
 static void a_late_subscriber_has_lost_nothing(void **state)
 {
     (void)state;
@@ -599,6 +629,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_jump_is_one_miss_and_many_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(the_duplicate_is_discarded_not_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(losses_of_an_outage_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_subscriber_has_lost_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(counters_survive_the_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(a_jump_across_the_wrap_is_counted, setup, teardown),

@@ -2,6 +2,8 @@
 """A test server that subscribes to what it is told, and counts what reaches its callbacks."""
 
 import json
+import os
+import socket
 import threading
 import time
 
@@ -146,6 +148,25 @@ class Subscriber(Device):
         self._delay_s = seconds
         for subscription in self._all().values():
             subscription.delay_s = seconds
+
+    @command(
+        dtype_in="DevVarLongArray",
+        dtype_out="DevLong",
+        doc_in="ports: this process's connections to them break, as when a cable is pulled",
+        doc_out="how many did",
+    )
+    def BreakConnections(self, ports):
+        broken = 0
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                with socket.socket(fileno=os.dup(int(name))) as its_copy:
+                    peer = its_copy.getpeername()
+                    if isinstance(peer, tuple) and peer[1] in ports:
+                        its_copy.shutdown(socket.SHUT_RDWR)
+                        broken += 1
+            except OSError:
+                pass  # closed meanwhile, no socket, or not connected
+        return broken
 
 
 if __name__ == "__main__":
