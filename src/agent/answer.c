@@ -124,10 +124,52 @@ static void write_receive_samples(json_writer_t *json, const dialect_t *dialect,
     free(list);
 }
 
+/* Its buckets that aren't empty, as [from, below, how many]; null where one is open. */
+static void key_histogram(json_writer_t *json, const char *key, histogram_t *histogram)
+{
+    uint64_t total = 0;
+    json_key(json, key);
+    if (!histogram) {
+        json_null(json);
+        return;
+    }
+    json_open_object(json);
+    json_key(json, "buckets");
+    json_open_list(json);
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t count = atomic_load_explicit(&histogram->counts[i], memory_order_relaxed);
+        if (count == 0)
+            continue;
+        total += count;
+        int64_t from_ns;
+        int64_t to_ns;
+        histogram_bounds(i, &from_ns, &to_ns);
+        json_open_list(json);
+        if (from_ns == INT64_MIN)
+            json_null(json);
+        else
+            json_integer(json, from_ns);
+        if (to_ns == INT64_MAX)
+            json_null(json);
+        else
+            json_integer(json, to_ns);
+        json_unsigned(json, count);
+        json_close_list(json);
+    }
+    json_close_list(json);
+    key_count(json, "count", total);
+    json_key(json, "sum_nanos");
+    json_integer(json, atomic_load_explicit(&histogram->sum_ns, memory_order_relaxed));
+    json_key(json, "max_nanos");
+    json_integer(json, atomic_load_explicit(&histogram->max_ns, memory_order_relaxed));
+    json_close_object(json);
+}
+
 /* The published streams that have or had a subscriber, each read once. */
 typedef struct {
     const char *name;
     stream_view_t view;
+    histogram_t *push_times;
 } named_stream_t;
 
 static named_stream_t *view_streams(streams_t *streams, size_t *count)
@@ -137,8 +179,10 @@ static named_stream_t *view_streams(streams_t *streams, size_t *count)
     named_stream_t *named = all > 0 ? calloc(all, sizeof *named) : NULL;
     *count = 0;
     for (size_t i = 0; named && i < all; i++) {
-        named[*count].name = entries[i]->name;
-        if (stream_view((stream_t *)entries[i], &named[*count].view))
+        stream_t *stream = (stream_t *)entries[i];
+        named[*count].name = stream->entry.name;
+        named[*count].push_times = atomic_load_explicit(&stream->push_times, memory_order_acquire);
+        if (stream_view(stream, &named[*count].view))
             (*count)++;
     }
     free(entries);
@@ -170,6 +214,7 @@ static void write_server(json_writer_t *json, const dialect_t *dialect, streams_
             key_count(json, "pushed_event_count", view->pushed_event_count);
             key_count(json, "byte_count", view->byte_count);
             key_time(json, "last_event", view->last_event_ns);
+            key_histogram(json, "push_event_histogram", published[i].push_times);
             json_close_object(json);
         }
         json_close_object(json);
@@ -178,9 +223,15 @@ static void write_server(json_writer_t *json, const dialect_t *dialect, streams_
     free(published);
 }
 
-static void write_topic(json_writer_t *json, const dialect_t *dialect, const topic_view_t *view,
+static void write_topic(json_writer_t *json, const dialect_t *dialect, topic_t *topic,
                         int64_t attached_ns)
 {
+    topic_view_t copy;
+    const topic_view_t *view = &copy;
+    topic_view(topic, &copy);
+    if (!view->subscribed)
+        return;
+    json_key(json, topic->entry.name);
     json_open_object(json);
     json_key(json, "channel_name");
     if (view->channel)
@@ -214,6 +265,9 @@ static void write_topic(json_writer_t *json, const dialect_t *dialect, const top
     key_count(json, "publisher_restart_count", view->publisher_restart_count);
     key_count(json, "byte_count", view->byte_count);
     key_time(json, "last_event", view->last_event_ns);
+    topic_times_t *times = atomic_load_explicit(&topic->times, memory_order_acquire);
+    key_histogram(json, "latency_histogram", times ? &times->latency : NULL);
+    key_histogram(json, "processing_histogram", times ? &times->processing : NULL);
     json_close_object(json);
 }
 
@@ -224,14 +278,8 @@ static void write_topics(json_writer_t *json, const dialect_t *dialect, streams_
     table_entry_t **topics = table_sorted(&streams->topics, &count);
     json_key(json, "event_callbacks");
     json_open_object(json);
-    for (size_t i = 0; i < count; i++) {
-        topic_view_t view;
-        topic_view((topic_t *)topics[i], &view);
-        if (!view.subscribed)
-            continue;
-        json_key(json, topics[i]->name);
-        write_topic(json, dialect, &view, attached_ns);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_topic(json, dialect, (topic_t *)topics[i], attached_ns);
     json_close_object(json);
     free(topics);
 }

@@ -108,6 +108,7 @@ typedef struct {
     message_t message;
     stream_t *stream;
     push_call_t call;
+    stream_t *pushed; /* the stream of the event that the call has sent; or NULL */
 } publisher_t;
 
 static _Thread_local publisher_t publisher;
@@ -141,9 +142,11 @@ static void publish_sent(publisher_t *self, bool sent, bool more)
     message_t *message = &self->message;
     if (sent && more)
         return;
-    if (sent && message->valid && message->frame == WIRE_FRAME_COUNT && self->stream)
+    if (sent && message->valid && message->frame == WIRE_FRAME_COUNT && self->stream) {
         stream_pushed(streams, self->stream, message->call.counter, &self->call, message->bytes,
                       clock_coarse_ns());
+        self->pushed = self->stream;
+    }
     message->socket = NULL;
 }
 
@@ -361,11 +364,16 @@ static void hook_push_event(void *self, void *a, void *b, void *c, void *d, void
         original.push_event(self, a, b, c, d, e, f, g, h, i, j);
         return;
     }
+    publisher.pushed = NULL;
     int64_t start_ns = clock_monotonic_ns();
     push_sample_t sample = {.since_last_ns = since_last_push(start_ns)};
     original.push_event(self, a, b, c, d, e, f, g, h, i, j); /* may throw: then no sample */
     sample.push_event_ns = clock_monotonic_ns() - start_ns;
+    int saved_errno = errno;
     samples_push(samples, &sample);
+    if (publisher.pushed)
+        stream_push_took(publisher.pushed, sample.push_event_ns);
+    errno = saved_errno;
 }
 
 static void hook_init_event_cptr(void *self, const tango_string_t *name)
@@ -451,8 +459,12 @@ static void finish_processing(consumer_t *self)
     if (!self->processing)
         return;
     self->processing = false;
-    self->sample.process_ns = clock_monotonic_ns() - self->received_ns;
-    samples_receive(samples, &self->sample);
+    receive_sample_t *sample = &self->sample;
+    sample->process_ns = clock_monotonic_ns() - self->received_ns;
+    samples_receive(samples, sample);
+    if (!(sample->kind_and_discarded & 1))
+        topic_event_took(self->topic, sample->latency_ns != SAMPLE_UNKNOWN, sample->latency_ns,
+                         sample->process_ns);
 }
 
 /* Monitoring was started anew: what is remembered is from before. */

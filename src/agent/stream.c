@@ -1,5 +1,6 @@
 #include "agent/stream.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/clocks.h"
@@ -74,6 +75,21 @@ void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, push_ca
     time_set(&self->last_event_ns, now_ns);
     seqlock_write_end(&self->sequence);
     stream_is_counted(self);
+}
+
+void stream_push_took(stream_t *self, int64_t duration_ns)
+{
+    histogram_t *times = atomic_load_explicit(&self->push_times, memory_order_acquire);
+    if (!times) {
+        histogram_t *made = calloc(1, sizeof *made);
+        if (!made)
+            return;
+        if (atomic_compare_exchange_strong(&self->push_times, &times, made))
+            times = made;
+        else
+            free(made); /* another thread was first */
+    }
+    histogram_add(times, duration_ns);
 }
 
 bool stream_view(stream_t *self, stream_view_t *view)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/histogram.h"
 #include "agent/table.h"
 
 struct streams;
@@ -22,8 +23,9 @@ typedef struct {
     _Atomic uint64_t pushed_event_count;
     _Atomic uint64_t byte_count;
     _Atomic int64_t last_event_ns;
-    _Atomic uint32_t counter; /* the last server counter that was sent */
-    _Atomic bool replaced;    /* cppTango counts under this name and sends under another */
+    _Atomic uint32_t counter;          /* the last server counter that was sent */
+    _Atomic bool replaced;             /* cppTango counts under this name and sends under another */
+    _Atomic(histogram_t *) push_times; /* NULL until one was sampled */
 
     /* The pushing thread's own. */
     uint64_t last_call; /* the number of the call of push_event that sent its last event */
@@ -59,6 +61,9 @@ void stream_is_counted(stream_t *self);
  */
 void stream_pushed(struct streams *streams, stream_t *self, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns);
+
+/* push_event took so long for one event of the stream; by any thread. */
+void stream_push_took(stream_t *self, int64_t duration_ns);
 
 /* Copies the stream's numbers. Returns false if nobody ever subscribed to it. */
 bool stream_view(stream_t *self, stream_view_t *view);

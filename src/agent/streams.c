@@ -18,6 +18,10 @@ void streams_init(streams_t *self)
 
 void streams_clear(streams_t *self)
 {
+    for (table_entry_t *one = atomic_load(&self->published.newest); one; one = one->older)
+        free(atomic_load(&((stream_t *)one)->push_times));
+    for (table_entry_t *one = atomic_load(&self->topics.newest); one; one = one->older)
+        free(atomic_load(&((topic_t *)one)->times));
     table_clear(&self->published);
     table_clear(&self->topics);
     table_clear(&self->channels);

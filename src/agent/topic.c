@@ -1,5 +1,7 @@
 #include "agent/topic.h"
 
+#include <stdlib.h>
+
 #include "agent/clocks.h"
 #include "agent/seqlock.h"
 
@@ -26,6 +28,11 @@ static void topic_reset(topic_t *self)
     count_set(&self->byte_count, 0);
     time_set(&self->last_event_ns, CLOCK_NEVER);
     time_set(&self->last_resubscribed_ns, CLOCK_NEVER);
+    topic_times_t *times = atomic_load_explicit(&self->times, memory_order_relaxed);
+    if (times) {
+        histogram_reset(&times->latency);
+        histogram_reset(&times->processing);
+    }
     atomic_store_explicit(&self->callback_count, 0, memory_order_release);
     atomic_store_explicit(&self->callbacks_known, true, memory_order_release);
 }
@@ -130,6 +137,20 @@ topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, i
     time_set(&self->last_event_ns, now_ns);
     seqlock_write_end(&self->sequence);
     return TOPIC_RECEIVED;
+}
+
+void topic_event_took(topic_t *self, bool latency_known, int64_t latency_ns, int64_t processing_ns)
+{
+    topic_times_t *times = atomic_load_explicit(&self->times, memory_order_relaxed);
+    if (!times) {
+        times = calloc(1, sizeof *times);
+        if (!times)
+            return;
+        atomic_store_explicit(&self->times, times, memory_order_release);
+    }
+    if (latency_known)
+        histogram_add(&times->latency, latency_ns);
+    histogram_add(&times->processing, processing_ns);
 }
 
 void topic_callback_added(topic_t *self, int64_t change)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "agent/channel.h"
+#include "agent/histogram.h"
 #include "agent/table.h"
 
 /*
@@ -18,6 +19,12 @@
  * anew.
  */
 typedef enum { ORDER_UNKNOWN, ORDER_OF_CLIENT, ORDER_OF_RECONNECTION } order_origin_t;
+
+/* Of a topic's events, while monitoring is on. */
+typedef struct {
+    histogram_t latency;    /* from the event's own timestamp until it is handed to callbacks */
+    histogram_t processing; /* from its last frame until all its callbacks have returned */
+} topic_times_t;
 
 /* A subscribed topic. */
 typedef struct {
@@ -38,7 +45,8 @@ typedef struct {
     _Atomic int64_t callback_count; /* since it was subscribed */
     _Atomic bool callbacks_known;   /* it was subscribed since the agent came */
 
-    _Atomic uint32_t port; /* of its event endpoint; 0 if not known */
+    _Atomic(topic_times_t *) times; /* NULL until one was sampled */
+    _Atomic uint32_t port;          /* of its event endpoint; 0 if not known */
 
     /* What the thread that sends an order says of it, for the consumer thread. */
     _Atomic int announced_origin; /* order_origin_t */
@@ -96,6 +104,9 @@ typedef enum {
 topic_result_t topic_received(topic_t *self, uint32_t counter, uint64_t bytes, int64_t now_ns);
 
 void topic_view(topic_t *self, topic_view_t *view);
+
+/* What one event of the topic took; latency_known: it has a timestamp. By the consumer thread. */
+void topic_event_took(topic_t *self, bool latency_known, int64_t latency_ns, int64_t processing_ns);
 
 /* A callback was added to the topic (1) or taken from it (-1); by any thread. */
 void topic_callback_added(topic_t *self, int64_t change);

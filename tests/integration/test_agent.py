@@ -675,6 +675,71 @@ def test_only_the_256_newest_samples_are_kept(servers, agent_lib, database):
     assert ask(server)["server"]["perf"] == []
 
 
+def histograms(server):
+    """Of the burst: push, latency and processing times."""
+    return (
+        stream(server)["push_event_histogram"],
+        topic(server)["latency_histogram"],
+        topic(server)["processing_histogram"],
+    )
+
+
+def longer_than(histogram, nanos):
+    """How many surely took so long."""
+    return sum(count for start, _, count in histogram["buckets"] if (start or 0) >= nanos)
+
+
+def test_histograms_forget_nothing(servers, agent_lib, database):
+    server = servers.both(agent=True, database=database)
+    join(server, server)
+    settle(server, server)
+    assert histograms(server) == (None, None, None)
+
+    server.admin_proxy().StartEventSystemPerfMon()
+    # More than the samples can hold; some of them slow.
+    slow, quick = 100, 900
+    sub(server).SetCallbackDelay(0.005)
+    pub(server).PushPaced([slow, 150])
+    wait_for(lambda: not pub(server).pushing, 30, "the last slow event")
+    delivered(server, server)
+    sub(server).SetCallbackDelay(0)
+    pub(server).PushPaced([quick, 1000])
+    wait_for(lambda: not pub(server).pushing, 30, "the last event")
+    delivered(server, server)
+    settle(server, server)
+
+    for histogram in histograms(server):
+        # The last event is counted when the consumer thread has gone on to wait for more.
+        assert histogram["count"] in (slow + quick - 1, slow + quick)
+        assert histogram["count"] == sum(count for _, _, count in histogram["buckets"])
+        assert all(count > 0 for _, _, count in histogram["buckets"])
+        ends = [end for start, end, _ in histogram["buckets"] if start and end]
+        assert ends == sorted(set(ends)), "ranges in their order, none twice"
+        assert all(end <= 1.125 * start for start, end, _ in histogram["buckets"] if start and end)
+        lowest = sum((start or 0) * count for start, _, count in histogram["buckets"])
+        assert lowest <= histogram["sum_nanos"] <= histogram["count"] * histogram["max_nanos"]
+    push, latency, processing = histograms(server)
+    assert push["count"] == slow + quick
+    assert longer_than(processing, 4_500_000) >= slow
+    # A machine that is busy makes some of the quick ones slow, too, but not most of them.
+    assert longer_than(processing, 4_500_000) < slow + quick // 2
+    assert processing["max_nanos"] >= 5_000_000
+    assert longer_than(latency, 60_000_000_000) == 0
+
+    server.admin_proxy().StopEventSystemPerfMon()
+    pub(server).PushBurst(10)
+    delivered(server, server)
+    settle(server, server)
+    assert histograms(server)[0] == push, "what was measured stays, and nothing is added"
+    assert histograms(server)[2]["count"] <= slow + quick
+
+    # A new subscription begins anew; the publisher's stream goes on.
+    sub(server).Unsubscribe([])
+    join(server, server)
+    assert histograms(server)[0] == push
+    assert histograms(server)[2]["count"] == 0
+
+
 # ---- a C++ server that nobody here wrote ----
 
 

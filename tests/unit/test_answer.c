@@ -108,6 +108,9 @@ static void fill(void)
                                  .wake_count = 2,
                                  .kind_and_discarded = (int64_t)WIRE_ATT_VALUE * 2};
     samples_receive(&samples, &received);
+    stream_push_took(stream, 46999);
+    topic_event_took(topic, true, -3, 276000);
+    topic_event_took(topic, false, 0, 276001);
 }
 
 static void an_idle_server_answers_as_the_built_in_command(void **state)
@@ -132,14 +135,20 @@ static void a_full_answer_has_all_keys(void **state)
         "{\"version\": 1, \"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
         "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
         "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
-        "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\"}}}, "
+        "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\", "
+        "\"push_event_histogram\": {\"buckets\": [[45056, 49152, 1]], \"count\": 1, "
+        "\"sum_nanos\": 46999, \"max_nanos\": 46999}}}}, "
         "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "
         "\"callback_count\": 2, \"server_counter\": 5, \"event_count\": 2, "
         "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
         "\"last_resubscribed\": null, \"lost_event_count\": 3, "
         "\"outage_lost_event_count\": 0, "
         "\"publisher_restart_count\": 0, \"byte_count\": 120, "
-        "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\"}}, "
+        "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\", "
+        "\"latency_histogram\": {\"buckets\": [[null, 1024, 1]], \"count\": 1, "
+        "\"sum_nanos\": -3, \"max_nanos\": 0}, "
+        "\"processing_histogram\": {\"buckets\": [[262144, 294912, 2]], \"count\": 2, "
+        "\"sum_nanos\": 552001, \"max_nanos\": 276001}}}, "
         "\"not_connected\": [{\"device\": \"x/y/z\", \"attribute\": \"gone\", "
         "\"event_type\": \"change\", \"last_heartbeat\": " ATTACHED ", \"tango_host\": null}], "
         "\"event_channels\": {\"" CHANNEL "\": "
