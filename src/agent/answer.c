@@ -189,11 +189,21 @@ static named_stream_t *view_streams(streams_t *streams, size_t *count)
     return named;
 }
 
+static void key_listeners(json_writer_t *json, listeners_t listeners)
+{
+    json_key(json, "has_subscribers");
+    if (listeners == LISTENERS_UNKNOWN)
+        json_null(json);
+    else
+        json_bool(json, listeners == LISTENERS_SOME);
+}
+
 static void write_server(json_writer_t *json, const dialect_t *dialect, streams_t *streams,
                          samples_t *samples, samples_reader_t *reader)
 {
     size_t count;
     named_stream_t *published = view_streams(streams, &count);
+    int64_t now_ns = clock_realtime_ns();
 
     json_key(json, "server");
     json_open_object(json);
@@ -214,6 +224,8 @@ static void write_server(json_writer_t *json, const dialect_t *dialect, streams_
             key_count(json, "pushed_event_count", view->pushed_event_count);
             key_count(json, "byte_count", view->byte_count);
             key_time(json, "last_event", view->last_event_ns);
+            key_time(json, "last_subscription", view->last_subscription_ns);
+            key_listeners(json, stream_listeners(view, now_ns));
             key_histogram(json, "push_event_histogram", published[i].push_times);
             json_close_object(json);
         }

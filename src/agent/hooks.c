@@ -52,6 +52,9 @@ typedef void add_not_connected_t(void *self, void *error, void *parameters);
 typedef void stateless_failed_t(void *self, void *place, void *error, void *now);
 typedef void unsubscribe_event_t(void *self, int event_id);
 typedef void init_event_cptr_t(void *self, const tango_string_t *name);
+/* DServer::event_confirm_subscription(const DevVarStringArray *): device, attribute or pipe, and
+   event with its IDL level, of each stream that a client listens to. */
+typedef void confirm_subscription_t(void *self, const tango_string_array_t *streams);
 
 /* What the slots held. */
 static struct {
@@ -61,6 +64,7 @@ static struct {
     poll_t *poll;
     push_event_t *push_event;
     init_event_cptr_t *init_event_cptr;
+    confirm_subscription_t *confirm_subscription;
     connect_event_t *connect_event;
     add_not_connected_t *add_not_connected;
     stateless_failed_t *stateless_failed;
@@ -227,11 +231,6 @@ static void copy_event_type(char *out, size_t size, const tango_string_t *event_
         memmove(out, strchr(out, '_') + 1, strlen(strchr(out, '_')));
 }
 
-static bool is_device_event(const char *event_type)
-{
-    return strcmp(event_type, "intr_change") == 0;
-}
-
 /*
  * A subscription makes a new topic, which shows in the order that the thread sends; or it adds a
  * callback to a topic that is there, which has to be found by its names. connect_event puts the IDL
@@ -264,9 +263,7 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
     if (!topic) {
         char name[sizeof target->event_type];
         copy_string(name, sizeof name, event_name);
-        topic =
-            streams_find_topic(streams, target->device,
-                               is_device_event(target->event_type) ? "" : target->attribute, name);
+        topic = streams_find_topic(streams, target->device, target->attribute, name);
     }
     /* From 10.3 on the id is always given, and what comes back isn't one. */
     if (topic)
@@ -382,7 +379,18 @@ static void hook_init_event_cptr(void *self, const tango_string_t *name)
     int saved_errno = errno;
     stream_t *stream = streams_published(streams, name->text, name->length);
     if (stream)
-        stream_is_counted(stream);
+        stream_subscribed(stream, clock_realtime_ns());
+    errno = saved_errno;
+}
+
+static void hook_confirm_subscription(void *self, const tango_string_array_t *listened)
+{
+    original.confirm_subscription(self, listened); /* throws if there is no such device */
+    int saved_errno = errno;
+    int64_t now_ns = clock_realtime_ns();
+    for (uint32_t i = 0; i + 2 < listened->length; i += 3)
+        streams_confirmed(streams, listened->texts[i], listened->texts[i + 1],
+                          listened->texts[i + 2], now_ns);
     errno = saved_errno;
 }
 
@@ -650,6 +658,9 @@ static const planned_hook_t plan[] = {
     {{"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
       (void **)&original.init_event_cptr, NEW_STRING},
      "streams before their first event"},
+    {{"_ZN5Tango7DServer26event_confirm_subscriptionEPKNS_17DevVarStringArrayE", false,
+      (void *)hook_confirm_subscription, (void **)&original.confirm_subscription, NULL},
+     "clients that still listen"},
     {{"_ZN5Tango13EventConsumer13connect_eventEPNS_11DeviceProxy", true, (void *)hook_connect_event,
       (void **)&original.connect_event, NEW_STRING},
      "callbacks"},

@@ -8,9 +8,25 @@
 #include "agent/streams.h"
 #include "agent/wire.h"
 
-void stream_is_counted(stream_t *self)
+static void stream_is_counted(stream_t *self)
 {
     atomic_store_explicit(&self->counted, true, memory_order_release);
+}
+
+void stream_subscribed(stream_t *self, int64_t now_ns)
+{
+    time_set(&self->last_subscription_ns, now_ns);
+    stream_is_counted(self);
+}
+
+#define RESUBSCRIBE_PERIOD_NS INT64_C(600000000000)
+
+listeners_t stream_listeners(const stream_view_t *view, int64_t now_ns)
+{
+    if (view->last_subscription_ns == CLOCK_NEVER)
+        return LISTENERS_UNKNOWN;
+    return now_ns - view->last_subscription_ns < RESUBSCRIBE_PERIOD_NS ? LISTENERS_SOME
+                                                                       : LISTENERS_NONE;
 }
 
 /* Whether an event without a server counter is to be counted. */
@@ -44,6 +60,7 @@ static bool take_over_subscription(streams_t *streams, stream_t *self)
     if (!other || !atomic_load_explicit(&other->counted, memory_order_acquire))
         return false;
     atomic_store_explicit(&other->replaced, true, memory_order_release);
+    time_set(&self->last_subscription_ns, time_get(&other->last_subscription_ns));
     stream_is_counted(self);
     return true;
 }
@@ -101,6 +118,7 @@ bool stream_view(stream_t *self, stream_view_t *view)
         view->pushed_event_count = count_get(&self->pushed_event_count);
         view->byte_count = count_get(&self->byte_count);
         view->last_event_ns = time_get(&self->last_event_ns);
+        view->last_subscription_ns = time_get(&self->last_subscription_ns);
     } while (seqlock_read_again(&self->sequence, begun, &tries));
     return atomic_load_explicit(&self->counted, memory_order_acquire) &&
            !atomic_load_explicit(&self->replaced, memory_order_acquire);

@@ -23,6 +23,7 @@ typedef struct {
     _Atomic uint64_t pushed_event_count;
     _Atomic uint64_t byte_count;
     _Atomic int64_t last_event_ns;
+    _Atomic int64_t last_subscription_ns;
     _Atomic uint32_t counter;          /* the last server counter that was sent */
     _Atomic bool replaced;             /* cppTango counts under this name and sends under another */
     _Atomic(histogram_t *) push_times; /* NULL until one was sampled */
@@ -45,10 +46,25 @@ typedef struct {
     uint64_t pushed_event_count; /* since the stream's first subscriber came */
     uint64_t byte_count;         /* of all frames of these events, each event once */
     int64_t last_event_ns;       /* CLOCK_REALTIME, or CLOCK_NEVER */
+    /* When somebody last subscribed or said that he still listens; CLOCK_NEVER if not known (that
+       was before the agent came). */
+    int64_t last_subscription_ns;
 } stream_view_t;
 
-/* cppTango has made a counter for the stream: somebody has subscribed to it. */
-void stream_is_counted(stream_t *self);
+/*
+ * Somebody has subscribed to the stream (whereupon cppTango makes a counter for it), or says that
+ * he still listens: clients do so every 200 s. By any thread.
+ */
+void stream_subscribed(stream_t *self, int64_t now_ns);
+
+/* What is known of those who listen. */
+typedef enum { LISTENERS_UNKNOWN, LISTENERS_NONE, LISTENERS_SOME } listeners_t;
+
+/*
+ * Whether anybody listens to the stream, by cppTango's own rule: it stops to push when nobody has
+ * subscribed or confirmed for 600 s (EVENT_RESUBSCRIBE_PERIOD).
+ */
+listeners_t stream_listeners(const stream_view_t *view, int64_t now_ns);
 
 /*
  * One event of the stream has been handed to ZeroMQ. The same counter again is a copy (for a new

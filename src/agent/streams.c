@@ -1,5 +1,6 @@
 #include "agent/streams.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,67 @@ void streams_clear(streams_t *self)
 stream_t *streams_published(streams_t *self, const char *name, size_t length)
 {
     return (stream_t *)table_get(&self->published, name, length);
+}
+
+/* What stands behind "tango://host:port/". */
+static const char *behind_host(const char *topic)
+{
+    const char *host = strstr(topic, "://");
+    const char *slash = host ? strchr(host + 3, '/') : NULL;
+    return slash ? slash + 1 : topic;
+}
+
+/* A device event has no attribute in its name. */
+static bool is_device_event(const char *event_name)
+{
+    static const char name[] = "intr_change";
+    size_t length = strlen(event_name);
+    return length >= sizeof name - 1 && strcmp(event_name + length - (sizeof name - 1), name) == 0;
+}
+
+/*
+ * The two names that the event of a device's attribute may have behind the host, in lower case:
+ * without a database there is a modifier in it. False if they are too long.
+ */
+static bool names_behind_host(char names[2][WIRE_TOPIC_MAX + 1], const char *device,
+                              const char *attribute, const char *event_name)
+{
+    static const char *const modifiers[2] = {"", "#dbase=no"};
+    if (is_device_event(event_name))
+        attribute = "";
+    for (size_t i = 0; i < 2; i++) {
+        int length = snprintf(names[i], WIRE_TOPIC_MAX + 1, "%s%s%s%s.%s", device,
+                              *attribute ? "/" : "", attribute, modifiers[i], event_name);
+        if (length < 0 || length > WIRE_TOPIC_MAX)
+            return false;
+        for (char *p = names[i]; *p; p++)
+            *p = (char)tolower((unsigned char)*p);
+    }
+    return true;
+}
+
+void streams_confirmed(streams_t *self, const char *device, const char *attribute,
+                       const char *event_name, int64_t now_ns)
+{
+    /* All streams of a server begin with the same host. */
+    const table_entry_t *any = atomic_load_explicit(&self->published.newest, memory_order_acquire);
+    char names[2][WIRE_TOPIC_MAX + 1];
+    if (!any || !names_behind_host(names, device, attribute, event_name))
+        return;
+    size_t head = (size_t)(behind_host(any->name) - any->name);
+    for (size_t i = 0; i < 2; i++) {
+        char topic[2 * (WIRE_TOPIC_MAX + 1)];
+        char name[sizeof topic];
+        size_t length = strlen(names[i]);
+        if (head > WIRE_TOPIC_MAX)
+            return;
+        memcpy(topic, any->name, head);
+        memcpy(topic + head, names[i], length);
+        length = wire_stream_name(topic, head + length, name);
+        stream_t *stream = (stream_t *)table_find(&self->published, name, length);
+        if (stream)
+            stream_subscribed(stream, now_ns);
+    }
 }
 
 topic_t *streams_topic(streams_t *self, const char *name, size_t length)
@@ -100,14 +162,6 @@ static size_t usual_topic(const char *name, char *out, size_t out_size)
     return length;
 }
 
-/* What stands behind "tango://host:port/". */
-static const char *behind_host(const char *topic)
-{
-    const char *host = strstr(topic, "://");
-    const char *slash = host ? strchr(host + 3, '/') : NULL;
-    return slash ? slash + 1 : topic;
-}
-
 /*
  * The subscribed topic that a DISCONNECT_EVENT means. cppTango composes the name anew from what
  * its client called the device, so host names may differ (an alias, a short name) from the
@@ -141,14 +195,9 @@ static topic_t *topic_of_disconnect(streams_t *self, const wire_order_t *order)
 topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
                             const char *event_name)
 {
-    static const char *const modifiers[] = {"", "#dbase=no"};
     char wanted[2][WIRE_TOPIC_MAX + 1];
-    for (size_t i = 0; i < 2; i++) {
-        int length = snprintf(wanted[i], sizeof wanted[i], "%s%s%s%s.%s", device,
-                              *attribute ? "/" : "", attribute, modifiers[i], event_name);
-        if (length < 0 || (size_t)length >= sizeof wanted[i])
-            return NULL;
-    }
+    if (!names_behind_host(wanted, device, attribute, event_name))
+        return NULL;
     topic_t *found = NULL;
     bool several = false;
     table_entry_t *entry = atomic_load_explicit(&self->topics.newest, memory_order_acquire);

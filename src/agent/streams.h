@@ -38,6 +38,14 @@ void streams_clear(streams_t *self);
 /* The stream of that name (without IDL level); NULL if there is no room. */
 stream_t *streams_published(streams_t *self, const char *name, size_t length);
 
+/*
+ * A client says that it still listens to a stream of a device's attribute (or pipe), by names
+ * without regard to case; event_name with or without IDL level. Streams that aren't known are
+ * passed over.
+ */
+void streams_confirmed(streams_t *self, const char *device, const char *attribute,
+                       const char *event_name, int64_t now_ns);
+
 /* The topic of that name (with IDL level); one that isn't known yet counts as subscribed, since it
    was subscribed before the agent came. NULL if there is no room. */
 topic_t *streams_topic(streams_t *self, const char *name, size_t length);

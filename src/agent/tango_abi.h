@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "agent/elf_image.h"
 
@@ -21,6 +22,15 @@ typedef struct {
     size_t length;
     char local[16];
 } tango_string_t;
+
+/* A sequence<string> of omniORB 4.2 and 4.3: Tango::DevVarStringArray. */
+typedef struct {
+    uint32_t room;
+    uint32_t length;
+    bool owns;
+    bool bounded;
+    char *const *texts;
+} tango_string_array_t;
 
 /*
  * What a command does. It is called in a thread of the ORB, with the argument's value if the

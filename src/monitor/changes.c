@@ -18,7 +18,7 @@ static int compare_text(const char *a, const char *b)
 static bool same_publisher(const response_publisher_t *a, const response_publisher_t *b)
 {
     return a->event_count == b->event_count && a->byte_count == b->byte_count &&
-           same_text(a->last_event, b->last_event);
+           a->has_subscribers == b->has_subscribers && same_text(a->last_event, b->last_event);
 }
 
 static bool same_subscription(const response_subscription_t *a, const response_subscription_t *b)

@@ -183,6 +183,16 @@ static const char *tag_of(change_kind_t kind, bool first)
     return kind == CHANGE_NEW && !first ? "new" : "";
 }
 
+static void add_tag(char **tags, const char *tag)
+{
+    if (!*tag) {
+        return;
+    }
+    char *longer = memory_format("%s%s%s", *tags, **tags ? ", " : "", tag);
+    free(*tags);
+    *tags = longer;
+}
+
 /* ---- publishers ------------------------------------------------------------------------------ */
 
 /* Events pushed so far: the built-in command counts the one to come as well. */
@@ -218,7 +228,11 @@ static void print_publishers(const summary_t *self, const part_t *part)
         const publisher_change_t *change = &changes->publishers[i];
         count_step_t step = pushed_step(part, change);
         bool restarted = step.kind == COUNT_RESTARTED;
-        text_table_cell(table, restarted ? "restart" : tag_of(change->kind, changes->first));
+        char *tags = memory_string("");
+        add_tag(&tags, restarted ? "restart" : tag_of(change->kind, changes->first));
+        add_tag(&tags, change->after && !change->after->has_subscribers ? "nobody listens" : "");
+        text_table_cell(table, tags);
+        free(tags);
         if (change->after) {
             text_table_cell(table, short_name(self, change->after->name));
             add_count(table, pushed_count(part->reply->response, change->after));
@@ -313,16 +327,6 @@ static int compare_rows(const void *a, const void *b)
         return left->new_losses < right->new_losses ? 1 : -1;
     }
     return left->change < right->change ? -1 : left->change > right->change;
-}
-
-static void add_tag(char **tags, const char *tag)
-{
-    if (!*tag) {
-        return;
-    }
-    char *longer = memory_format("%s%s%s", *tags, **tags ? ", " : "", tag);
-    free(*tags);
-    *tags = longer;
 }
 
 static void add_tags(text_table_t *table, const part_t *part, const subscription_row_t *row)

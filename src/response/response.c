@@ -248,6 +248,7 @@ static response_publisher_t *add_publisher(response_t *response, const char *nam
     publisher->name = memory_string(name);
     publisher->event_count = RESPONSE_UNKNOWN;
     publisher->byte_count = RESPONSE_UNKNOWN;
+    publisher->has_subscribers = true;
     return publisher;
 }
 
@@ -262,7 +263,8 @@ static bool read_event_stream(parser_t *self, const json_t *value, response_publ
     }
     return read_count(self, value, place, "pushed_event_count", &publisher->event_count) &&
            read_count(self, value, place, "byte_count", &publisher->byte_count) &&
-           read_string(self, value, place, "last_event", &publisher->last_event);
+           read_string(self, value, place, "last_event", &publisher->last_event) &&
+           read_boolean(self, value, place, "has_subscribers", &publisher->has_subscribers);
 }
 
 /* Publishers are the streams of "event_counters", and of the agent's "event_streams". */

@@ -29,11 +29,12 @@ typedef enum {
 
 /* One published event stream of a server. */
 typedef struct {
-    char *name;          /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
-    int64_t event_count; /* events pushed. Exact from our agent. The built-in command gives one
-                            more than was pushed; see response_pushed_count_is_next() */
-    int64_t byte_count;  /* bytes of these events as handed to ZeroMQ; agent only */
-    char *last_event;    /* ISO 8601 time of the last one, or NULL; agent only */
+    char *name;           /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
+    int64_t event_count;  /* events pushed. Exact from our agent. The built-in command gives one
+                             more than was pushed; see response_pushed_count_is_next() */
+    int64_t byte_count;   /* bytes of these events as handed to ZeroMQ; agent only */
+    char *last_event;     /* ISO 8601 time of the last one, or NULL; agent only */
+    bool has_subscribers; /* false only where the answer says that nobody listens any more */
 } response_publisher_t;
 
 /* One subscribed event topic of a server. */

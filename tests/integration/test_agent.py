@@ -536,7 +536,21 @@ def test_a_stream_is_known_from_its_first_subscription(servers, agent_lib, datab
     assert ask(publisher)["server"]["event_streams"] == {}
     sub(subscriber).Subscribe([publisher.attribute(BURST), "change"])
     now = stream(publisher)
-    assert now == {"pushed_event_count": 0, "byte_count": 0, "last_event": None}
+    assert (now["pushed_event_count"], now["byte_count"], now["last_event"]) == (0, 0, None)
+    assert now["has_subscribers"] is True
+    subscribed = datetime.fromisoformat(now["last_subscription"])
+    assert abs((datetime.now(timezone.utc) - subscribed).total_seconds()) < 60
+
+    # What a client's Tango sends every 200 s to say that it still listens; upper case is the same.
+    names = [publisher.first_device.upper(), BURST, "idl5_change"]
+    publisher.admin_proxy().EventConfirmSubscription(names)
+    assert datetime.fromisoformat(stream(publisher)["last_subscription"]) > subscribed
+    with pytest.raises(tango.DevFailed):
+        publisher.admin_proxy().EventConfirmSubscription(["no/such/device", BURST, "idl5_change"])
+
+    # A second stream that is pushed to nobody isn't there; the first stays when its client goes.
+    sub(subscriber).Unsubscribe([])
+    assert list(ask(publisher)["server"]["event_streams"].values()) == [stream(publisher)]
 
 
 def test_without_a_database_nothing_is_guessed(servers, agent_lib):

@@ -136,6 +136,7 @@ static void a_full_answer_has_all_keys(void **state)
         "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
         "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
         "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\", "
+        "\"last_subscription\": null, \"has_subscribers\": null, "
         "\"push_event_histogram\": {\"buckets\": [[45056, 49152, 1]], \"count\": 1, "
         "\"sum_nanos\": 46999, \"max_nanos\": 46999}}}}, "
         "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "

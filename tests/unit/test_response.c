@@ -268,6 +268,8 @@ static void test_agent_publisher(void **state)
     assert_string_equal(response->publishers[0].name, "tango://host:10000/foo/bar/pub/attr.change");
     assert_int_equal(response->publishers[0].event_count, 36);
     assert_int_equal(response->publishers[0].byte_count, 5220);
+    assert_false(response->publishers[0].has_subscribers);
+    assert_true(response->publishers[1].has_subscribers);
     assert_string_equal(response->publishers[0].last_event, "2026-11-23T03:00:00.250+00:00");
     assert_int_equal(response->publishers[1].event_count, 30001);
     assert_int_equal(response->publishers[1].byte_count, 4350145);

@@ -569,7 +569,7 @@ static void pushed_events_are_counted_once(void **state)
     stream_t *stream = published("s.change");
     stream_view_t view;
     assert_false(stream_view(stream, &view));
-    stream_is_counted(stream);
+    stream_subscribed(stream, 1000);
     assert_true(stream_view(stream, &view));
     assert_int_equal(view.pushed_event_count, 0);
     for (uint32_t counter = 1; counter <= 5; counter++) {
@@ -604,12 +604,49 @@ static void a_stream_that_nobody_subscribed_to_is_not_shown(void **state)
     assert_int_equal(view.pushed_event_count, 0);
 }
 
+/* cppTango gives a stream up 600 s after the last word of a listener. */
+static void a_stream_that_nobody_listens_to_any_more_is_told(void **state)
+{
+    (void)state;
+    const int64_t second = 1000000000;
+    const char *attr = HOST "a/b/c/attr.change";
+    const char *without_database = HOST "a/b/c/other#dbase=no.change";
+    const char *device = HOST "a/b/c.intr_change";
+    stream_view_t view;
+    stream_subscribed(published(attr), 1000 * second);
+    stream_subscribed(published(without_database), 1000 * second);
+    stream_subscribed(published(device), 1000 * second);
+    assert_true(pushed_of(attr, &view));
+    assert_int_equal(view.pushed_event_count, 0);
+    assert_int_equal(stream_listeners(&view, 1599 * second), LISTENERS_SOME);
+    assert_int_equal(stream_listeners(&view, 1600 * second), LISTENERS_NONE);
+
+    streams_confirmed(&streams, "a/B/c", "Attr", "idl5_change", 1500 * second);
+    streams_confirmed(&streams, "a/b/c", "other", "idl5_change", 1501 * second);
+    streams_confirmed(&streams, "a/b/c", "", "idl5_intr_change", 1502 * second);
+    streams_confirmed(&streams, "a/b/c", "attr", "idl5_archive", 1503 * second);
+    streams_confirmed(&streams, "x/y/z", "attr", "idl5_change", 1503 * second);
+    pushed_of(attr, &view);
+    assert_true(view.last_subscription_ns == 1500 * second);
+    pushed_of(without_database, &view);
+    assert_true(view.last_subscription_ns == 1501 * second);
+    pushed_of(device, &view);
+    assert_true(view.last_subscription_ns == 1502 * second);
+    assert_int_equal(atomic_load(&streams.published.count), 3);
+
+    /* Subscribed before the agent came. */
+    stream_t *early = published(HOST "a/b/c/early.change");
+    stream_pushed(&streams, early, 7, &(push_call_t){0}, 10, 1);
+    assert_true(stream_view(early, &view));
+    assert_int_equal(stream_listeners(&view, 1600 * second), LISTENERS_UNKNOWN);
+}
+
 static void streams_without_counters_are_counted_by_calls(void **state)
 {
     (void)state;
     const char *sent = HOST "a/b/c/attr#dbase=no.change";
     const char *subscribed = HOST "a/b/c/attr.change";
-    stream_is_counted(published(subscribed));
+    stream_subscribed(published(subscribed), 1000);
     stream_view_t view;
     for (int i = 0; i < 3; i++) {
         push_call_t call = {.watched = true, .counts = true};
@@ -662,6 +699,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(pushed_events_are_counted_once, setup, teardown),
         cmocka_unit_test_setup_teardown(the_pushed_count_goes_on_behind_the_wrap, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_subscribed_to_is_not_shown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_stream_that_nobody_listens_to_any_more_is_told, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(streams_without_counters_are_counted_by_calls, setup,
                                         teardown),
