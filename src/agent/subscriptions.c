@@ -6,6 +6,8 @@
 static subscription_t *get(subscriptions_t *self, int event_id)
 {
     subscription_t **place = &self->first;
+    if (self->last && self->last->event_id < event_id)
+        place = &self->last->next; /* ids grow: most are new */
     while (*place && (*place)->event_id < event_id)
         place = &(*place)->next;
     if (*place && (*place)->event_id == event_id)
@@ -15,6 +17,8 @@ static subscription_t *get(subscriptions_t *self, int event_id)
         made->event_id = event_id;
         made->next = *place;
         *place = made;
+        if (!made->next)
+            self->last = made;
     }
     return made;
 }
@@ -25,7 +29,7 @@ void subscriptions_connected(subscriptions_t *self, int event_id, topic_t *topic
     subscription_t *subscription = get(self, event_id);
     if (subscription && !subscription->topic) {
         subscription->topic = topic;
-        topic_callback_added(topic, 1);
+        subscription->of_topic = topic_callback_added(topic);
     }
     pthread_mutex_unlock(&self->mutex);
 }
@@ -53,13 +57,18 @@ void subscriptions_tried_again(subscriptions_t *self, int event_id, int64_t now_
 void subscriptions_removed(subscriptions_t *self, int event_id)
 {
     pthread_mutex_lock(&self->mutex);
+    subscription_t *before = NULL;
     for (subscription_t **place = &self->first; *place; place = &(*place)->next) {
         subscription_t *subscription = *place;
-        if (subscription->event_id != event_id)
+        if (subscription->event_id != event_id) {
+            before = subscription;
             continue;
+        }
         *place = subscription->next;
+        if (self->last == subscription)
+            self->last = before;
         if (subscription->topic)
-            topic_callback_added(subscription->topic, -1);
+            topic_callback_removed(subscription->topic, subscription->of_topic);
         free(subscription);
         break;
     }
@@ -89,4 +98,5 @@ void subscriptions_clear(subscriptions_t *self)
         free(self->first);
         self->first = next;
     }
+    self->last = NULL;
 }

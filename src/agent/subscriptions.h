@@ -32,12 +32,14 @@ typedef struct subscription {
     struct subscription *next;
     int event_id;
     topic_t *topic;         /* NULL while it is not connected */
+    uint32_t of_topic;      /* see topic_callback_added */
     not_connected_t detail; /* if it is not */
 } subscription_t;
 
 typedef struct {
     pthread_mutex_t mutex;
-    subscription_t *first;
+    subscription_t *first; /* by event id */
+    subscription_t *last;
     _Atomic bool watched; /* the functions that tell are hooked */
 } subscriptions_t;
 

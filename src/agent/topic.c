@@ -33,7 +33,8 @@ static void topic_reset(topic_t *self)
         histogram_reset(&times->latency);
         histogram_reset(&times->processing);
     }
-    atomic_store_explicit(&self->callback_count, 0, memory_order_release);
+    uint64_t subscription = atomic_load(&self->callbacks) >> 32;
+    atomic_store(&self->callbacks, (subscription + 1) << 32);
     atomic_store_explicit(&self->callbacks_known, true, memory_order_release);
 }
 
@@ -153,15 +154,24 @@ void topic_event_took(topic_t *self, bool latency_known, int64_t latency_ns, int
     histogram_add(&times->processing, processing_ns);
 }
 
-void topic_callback_added(topic_t *self, int64_t change)
+uint32_t topic_callback_added(topic_t *self)
 {
-    atomic_fetch_add(&self->callback_count, change);
+    return (uint32_t)(atomic_fetch_add(&self->callbacks, 1) >> 32);
+}
+
+void topic_callback_removed(topic_t *self, uint32_t subscription)
+{
+    uint64_t now = atomic_load(&self->callbacks);
+    while (now >> 32 == subscription && (uint32_t)now > 0) {
+        if (atomic_compare_exchange_weak(&self->callbacks, &now, now - 1))
+            return;
+    }
 }
 
 int64_t topic_callback_count(topic_t *self)
 {
     return atomic_load_explicit(&self->callbacks_known, memory_order_acquire)
-               ? atomic_load_explicit(&self->callback_count, memory_order_acquire)
+               ? (int64_t)(uint32_t)atomic_load_explicit(&self->callbacks, memory_order_acquire)
                : TOPIC_CALLBACKS_UNKNOWN;
 }
 

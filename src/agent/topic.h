@@ -42,8 +42,8 @@ typedef struct {
     _Atomic uint64_t byte_count;
     _Atomic int64_t last_event_ns;
     _Atomic int64_t last_resubscribed_ns;
-    _Atomic int64_t callback_count; /* since it was subscribed */
-    _Atomic bool callbacks_known;   /* it was subscribed since the agent came */
+    _Atomic uint64_t callbacks;   /* which subscription of the topic it is << 32, and how many */
+    _Atomic bool callbacks_known; /* it was subscribed since the agent came */
 
     _Atomic(topic_times_t *) times; /* NULL until one was sampled */
     _Atomic uint32_t port;          /* of its event endpoint; 0 if not known */
@@ -108,8 +108,15 @@ void topic_view(topic_t *self, topic_view_t *view);
 /* What one event of the topic took; latency_known: it has a timestamp. By the consumer thread. */
 void topic_event_took(topic_t *self, bool latency_known, int64_t latency_ns, int64_t processing_ns);
 
-/* A callback was added to the topic (1) or taken from it (-1); by any thread. */
-void topic_callback_added(topic_t *self, int64_t change);
+/*
+ * A callback was added to the topic, by any thread. Returns which subscription of the topic it
+ * belongs to: when the last callback is taken away and the topic subscribed anew at the same time,
+ * the one that goes must not be taken from the new ones.
+ */
+uint32_t topic_callback_added(topic_t *self);
+
+/* A callback of that subscription was taken away, by any thread. */
+void topic_callback_removed(topic_t *self, uint32_t subscription);
 
 /* How many callbacks the topic has, or TOPIC_CALLBACKS_UNKNOWN. */
 int64_t topic_callback_count(topic_t *self);

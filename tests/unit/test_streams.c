@@ -495,6 +495,28 @@ static void callbacks_are_counted_per_topic(void **state)
     subscriptions_clear(&subscriptions);
 }
 
+/* Tango has unsubscribed the last callback, but before we hear of it, another thread subscribes. */
+static void a_callback_that_goes_is_not_taken_from_a_new_subscription(void **state)
+{
+    (void)state;
+    subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
+    subscribe(TOPIC, "2");
+    subscriptions_connected(&subscriptions, 1, topic_named(TOPIC));
+    subscriptions_connected(&subscriptions, 2, topic_named(TOPIC));
+    subscriptions_removed(&subscriptions, 2);
+    unsubscribe(TOPIC, "2");
+    subscribe(TOPIC, "2");
+    subscriptions_connected(&subscriptions, 3, topic_named(TOPIC));
+    subscriptions_removed(&subscriptions, 1);
+    assert_int_equal(view_of(TOPIC).callback_count, 1);
+    subscriptions_connected(&subscriptions, 4, topic_named(TOPIC));
+    assert_int_equal(view_of(TOPIC).callback_count, 2);
+    subscriptions_removed(&subscriptions, 4);
+    subscriptions_removed(&subscriptions, 3);
+    assert_int_equal(view_of(TOPIC).callback_count, 0);
+    subscriptions_clear(&subscriptions);
+}
+
 static void what_is_not_connected_is_listed_until_it_is(void **state)
 {
     (void)state;
@@ -685,6 +707,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_server_counters_losses_are_unknown, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(callbacks_are_counted_per_topic, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_callback_that_goes_is_not_taken_from_a_new_subscription,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_connected_is_listed_until_it_is, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(topics_are_found_by_what_their_client_calls_them, setup,
