@@ -13,6 +13,7 @@ PYTEST_ARGS ?=
 PYTHON := /usr/bin/python3
 ASAN   := $(BUILD)-asan
 TSAN   := $(BUILD)-tsan
+FUZZ   := $(BUILD)-fuzz
 
 # On a terminal Ninja shows its progress in one line; in a log it would be hundreds.
 NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
@@ -21,7 +22,7 @@ FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
 PYTHON_FILES = $(shell find $(wildcard demo tests bench) -name '*.py') demo/local-tango
-SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run
+SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
@@ -34,7 +35,7 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 .PHONY: help setup setup-test setup-lint build demo test test-unit test-sanitizers \
-        test-integration test-compat format lint install clean FORCE
+        test-fuzz fuzz test-integration test-compat format lint install clean FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
@@ -73,6 +74,9 @@ $(ASAN)/build.ninja: $(ASAN)/configuration $(CMAKE_LISTS)
 $(TSAN)/build.ninja: $(TSAN)/configuration $(CMAKE_LISTS)
 	$(call configure,$(TSAN),-DSTEM_SANITIZE=thread)
 
+$(FUZZ)/build.ninja: $(FUZZ)/configuration $(CMAKE_LISTS)
+	$(call configure,$(FUZZ),-DSTEM_SANITIZE=fuzzer -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
+
 build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into build/lib
 	@cmake --build $(BUILD) -- $(NINJA_QUIET)
 	@echo "Built: programs in $(BUILD)/bin, the agent in $(BUILD)/lib."
@@ -80,7 +84,7 @@ build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into bui
 demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run
 
-test: setup-test build test-unit test-sanitizers test-integration ## all of the tests
+test: setup-test build test-unit test-sanitizers test-fuzz test-integration ## all of the tests
 
 test-unit: setup-test build ## unit tests
 	@ctest --test-dir $(BUILD) --no-tests=error --output-on-failure
@@ -100,6 +104,14 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
 	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py \
 	    tests/integration/test_monitor.py -k 'not 100000 and not overflows and not killed' $(PYTEST_ARGS)
+
+test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer
+	@cmake --build $(FUZZ) --target fuzzers -- $(NINJA_QUIET)
+	@FUZZ_SECONDS=4 tests/fuzz/run $(abspath $(FUZZ))
+
+fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECONDS, of FUZZERS
+	@cmake --build $(FUZZ) --target fuzzers -- $(NINJA_QUIET)
+	@tests/fuzz/run $(abspath $(FUZZ)) $(FUZZERS)
 
 test-integration: setup-test build ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
@@ -125,4 +137,4 @@ install: build ## into PREFIX, below DESTDIR
 	@echo "Installed below $(DESTDIR)$(PREFIX)."
 
 clean: ## remove what was built
-	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)'
+	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)' '$(FUZZ)'
