@@ -102,7 +102,7 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@$(FIXED_ADDRESSES) ctest --test-dir $(TSAN) --no-tests=error --output-on-failure -L tsan
 	@cmake --build $(ASAN) -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
-	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py \
+	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py tests/integration/test_event_types.py \
 	    tests/integration/test_monitor.py -k 'not 100000 and not overflows and not killed' $(PYTEST_ARGS)
 
 test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer

@@ -17,7 +17,12 @@ EVENT_TYPES = {
     "user_event": tango.EventType.USER_EVENT,
     "attr_conf": tango.EventType.ATTR_CONF_EVENT,
     "data_ready": tango.EventType.DATA_READY_EVENT,
+    "intr_change": tango.EventType.INTERFACE_CHANGE_EVENT,
 }
+# Pipes went with cppTango 10.1, alarm events came with 10.0.
+for _name in ("pipe", "alarm"):
+    if hasattr(tango.EventType, f"{_name.upper()}_EVENT"):
+        EVENT_TYPES[_name] = getattr(tango.EventType, f"{_name.upper()}_EVENT")
 
 
 class Subscription:
@@ -36,9 +41,12 @@ class Subscription:
         self.last_error = ""
         self.delay_s = 0.0
         self._proxy = tango.DeviceProxy(device + hash_sign + tail)
-        self._id = self._proxy.subscribe_event(
-            attr, EVENT_TYPES[kind], self._on_event, [], option == "stateless"
-        )
+        if kind == "intr_change":  # of the whole device
+            self._id = self._proxy.subscribe_event(EVENT_TYPES[kind], self._on_event)
+        else:
+            self._id = self._proxy.subscribe_event(
+                attr, EVENT_TYPES[kind], self._on_event, [], option == "stateless"
+            )
 
     def _on_event(self, event):
         if event.err:
@@ -98,7 +106,7 @@ class Subscriber(Device):
     @command(
         dtype_in="DevVarStringArray",
         doc_in="pairs: full attribute name, event type (change, periodic, archive, user_event,"
-        " attr_conf, data_ready; ':stateless' may follow)",
+        " attr_conf, data_ready, intr_change, pipe, alarm; ':stateless' may follow)",
     )
     def Subscribe(self, names_and_types):
         for name, event_type in zip(names_and_types[0::2], names_and_types[1::2]):
