@@ -81,7 +81,7 @@ typedef struct {
 static judgement_t judge(const topic_t *self, uint32_t last, uint32_t counter)
 {
     judgement_t judgement = {0};
-    if (!self->has_counter)
+    if (!self->has_counter && !self->restart_expected)
         return judgement;
 
     uint32_t step = counter - last; /* modulo 2^32: right across the wrap */

@@ -41,6 +41,7 @@ AGENT_LIB = BUILD / "lib" / "libska-tango-event-agent.so"
 MONITOR = BUILD / "bin" / "ska-tango-event-monitor"
 LAUNCHER = BUILD / "bin" / "ska-tango-event-agent"
 CPP_PUBLISHER = BUILD / "tests" / "cpp_publisher"
+CPP_SUBSCRIBER = BUILD / "tests" / "cpp_subscriber"
 
 # What has to be loaded before the agent: the runtime of the sanitizers that it was built with.
 # Leaks are looked for in the unit tests; Python and libtango leave much behind at their end.
@@ -286,8 +287,12 @@ class ServerPool:
         devices = {"Publisher": [pub], "Subscriber": [sub]}
         return self.python("both.py", devices, instance, **options)
 
-    def cpp_publisher(self, device="test/cpp/1", instance="test", **options):
-        return self.add([CPP_PUBLISHER], instance, {"CppPublisher": [device]}, **options)
+    def cpp_publisher(self, *devices, instance="test", **options):
+        devices = {"CppPublisher": list(devices or ["test/cpp/1"])}
+        return self.add([CPP_PUBLISHER], instance, devices, **options)
+
+    def cpp_subscriber(self, device="test/cpp/sub", instance="test", **options):
+        return self.add([CPP_SUBSCRIBER], instance, {"CppSubscriber": [device]}, **options)
 
     def tango_test(self, device="test/tangotest/1", instance="test", env=None, **options):
         # Its own code frees by "delete" what it allocated by "new []".

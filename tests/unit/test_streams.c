@@ -253,6 +253,17 @@ static void a_new_process_is_a_restart_even_if_its_counter_is_ahead(void **state
     assert_counts(TOPIC, 3, 1, 0, 200, 2);
 }
 
+static void a_publisher_that_restarts_before_its_first_event_is_seen(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    reconnect(TOPIC, NULL, "3");
+    receive(TOPIC, 4); /* the new process counted three before it was connected */
+    receive(TOPIC, 5);
+    assert_counts(TOPIC, 2, 0, 0, 3, 1);
+    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 3);
+}
+
 static void a_connection_made_anew_to_the_same_process_is_no_restart(void **state)
 {
     (void)state;
@@ -694,6 +705,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_jump_across_the_wrap_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(a_counter_that_starts_again_is_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_process_is_a_restart_even_if_its_counter_is_ahead,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_publisher_that_restarts_before_its_first_event_is_seen,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_connection_made_anew_to_the_same_process_is_no_restart,
                                         setup, teardown),

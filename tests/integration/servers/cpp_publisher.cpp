@@ -8,7 +8,7 @@
 //   PushBurst(DevLong)                 pushes that many events, and returns
 //   PushPaced([number, per second])    returns at once; the events follow from a thread
 
-#include <tango/tango.h>
+#include "cpp_server.h"
 
 #include <atomic>
 #include <chrono>
@@ -37,6 +37,9 @@ class CppPublisher : public Tango::Device_4Impl
     {
         end_pushing();
     }
+
+    static void make_attributes(std::vector<Tango::Attr *> &attributes);
+    static void make_commands(std::vector<Tango::Command *> &commands);
 
     void init_device() override
     {
@@ -146,133 +149,53 @@ class PublisherAttr : public Tango::Attr
     Reader reader_;
 };
 
-class PushBurst : public Tango::Command
+CORBA::Any *serve_push_burst(CppPublisher &device, TestCommand<CppPublisher> &command,
+                             const CORBA::Any &in)
 {
-  public:
-    PushBurst() : Tango::Command("PushBurst", Tango::DEV_LONG, Tango::DEV_VOID, "how many", "")
-    {
-    }
+    Tango::DevLong count = 0;
+    command.extract(in, count);
+    device.push(count);
+    return command.insert();
+}
 
-    CORBA::Any *execute(Tango::DeviceImpl *device, const CORBA::Any &in) override
-    {
-        Tango::DevLong count = 0;
-        extract(in, count);
-        static_cast<CppPublisher *>(device)->push(count);
-        return insert();
-    }
-};
-
-class PushPaced : public Tango::Command
+CORBA::Any *serve_push_paced(CppPublisher &device, TestCommand<CppPublisher> &command,
+                             const CORBA::Any &in)
 {
-  public:
-    PushPaced()
-        : Tango::Command("PushPaced", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID,
-                         "number of events, events per second", "")
-    {
-    }
+    const Tango::DevVarLongArray *numbers = nullptr;
+    command.extract(in, numbers);
+    if (numbers->length() != 2 || (*numbers)[1] <= 0)
+        Tango::Except::throw_exception("TEST_BadArgument", "want: number, events per second",
+                                       "PushPaced::execute");
+    device.push_paced((*numbers)[0], (*numbers)[1]);
+    return command.insert();
+}
 
-    CORBA::Any *execute(Tango::DeviceImpl *device, const CORBA::Any &in) override
-    {
-        const Tango::DevVarLongArray *numbers = nullptr;
-        extract(in, numbers);
-        if (numbers->length() != 2 || (*numbers)[1] <= 0)
-            Tango::Except::throw_exception("TEST_BadArgument", "want: number, events per second",
-                                           "PushPaced::execute");
-        static_cast<CppPublisher *>(device)->push_paced((*numbers)[0], (*numbers)[1]);
-        return insert();
-    }
-};
-
-class CppPublisherClass : public Tango::DeviceClass
+void CppPublisher::make_attributes(std::vector<Tango::Attr *> &attributes)
 {
-  public:
-    explicit CppPublisherClass(std::string class_name) : Tango::DeviceClass(class_name)
-    {
-    }
+    attributes.push_back(new PublisherAttr("burst", Tango::DEV_DOUBLE, &CppPublisher::read_burst));
+    attributes.push_back(
+        new PublisherAttr("pushed", Tango::DEV_LONG64, &CppPublisher::read_pushed));
+    attributes.push_back(
+        new PublisherAttr("pushing", Tango::DEV_BOOLEAN, &CppPublisher::read_pushing));
+}
 
-    void attribute_factory(std::vector<Tango::Attr *> &attributes) override
-    {
-        attributes.push_back(
-            new PublisherAttr("burst", Tango::DEV_DOUBLE, &CppPublisher::read_burst));
-        attributes.push_back(
-            new PublisherAttr("pushed", Tango::DEV_LONG64, &CppPublisher::read_pushed));
-        attributes.push_back(
-            new PublisherAttr("pushing", Tango::DEV_BOOLEAN, &CppPublisher::read_pushing));
-    }
-
-    void command_factory() override
-    {
-        command_list.push_back(new PushBurst);
-        command_list.push_back(new PushPaced);
-    }
-
-    void device_factory(const Tango::DevVarStringArray *names) override
-    {
-        for (CORBA::ULong i = 0; i < names->length(); i++) {
-            const std::string device = (*names)[i].in();
-            device_list.push_back(new CppPublisher(this, device));
-            if (Tango::Util::_UseDb)
-                export_device(device_list.back());
-            else
-                export_device(device_list.back(), device.c_str());
-        }
-    }
-};
-
-#if TANGO_VERSION_MAJOR > 10 || (TANGO_VERSION_MAJOR == 10 && TANGO_VERSION_MINOR >= 3)
-
-// From 10.3 on, cppTango is told how to make the admin device, which knows the server's classes.
-class AdminDevice : public Tango::DServer
+void CppPublisher::make_commands(std::vector<Tango::Command *> &commands)
 {
-  public:
-    using Tango::DServer::DServer;
-
-  private:
-    void class_factory() override
-    {
-        add_class(new CppPublisherClass("CppPublisher"));
-    }
-};
-
-void tell_classes(Tango::Util *util)
-{
-    util->register_dserver_constructor([](Tango::DeviceClass *device_class, const std::string &name,
-                                          const std::string &description, Tango::DevState state,
-                                          const std::string &status) {
-        return new AdminDevice(device_class, name.c_str(), description.c_str(), state,
-                               status.c_str());
-    });
+    using Command = TestCommand<CppPublisher>;
+    commands.push_back(
+        new Command("PushBurst", Tango::DEV_LONG, Tango::DEV_VOID, serve_push_burst));
+    commands.push_back(
+        new Command("PushPaced", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID, serve_push_paced));
 }
 
 } // namespace
 
-#else
-
-void tell_classes(Tango::Util *)
+std::vector<Tango::DeviceClass *> make_classes()
 {
+    return {new TestClass<CppPublisher>("CppPublisher")};
 }
-
-} // namespace
-
-// Called by cppTango: which classes this server has.
-void Tango::DServer::class_factory()
-{
-    add_class(new CppPublisherClass("CppPublisher"));
-}
-
-#endif
 
 int main(int argc, char *argv[])
 {
-    try {
-        Tango::Util *util = Tango::Util::init(argc, argv);
-        tell_classes(util);
-        util->server_init();
-        std::cout << "Ready to accept request" << std::endl;
-        util->server_run();
-    } catch (const CORBA::Exception &exception) {
-        Tango::Except::print_exception(exception);
-        return 1;
-    }
-    return 0;
+    return serve(argc, argv);
 }
