@@ -374,6 +374,47 @@ def test_publisher_killed_and_restarted(servers, agent_lib, database):
     assert channel["endpoint"].startswith("tcp://")
 
 
+def test_the_server_counter_wraps(servers, agent_lib, database):
+    """After 2^32 events, for which nobody can wait: the counter is set to shortly before."""
+    publisher = servers.cpp_publisher(agent=True, database=database)
+    subscriber = servers.subscriber(agent=True, database=database)
+    sub(subscriber).Subscribe([publisher.attribute(BURST), "change"])
+    start = 2**32 - 50
+    pub(publisher).SetServerCounter(start)
+
+    def arrived():
+        pub(publisher).PushBurst(1)
+        return topic(subscriber)["event_count"] > 0
+
+    wait_for(arrived, 20, "the first event", 0.2)
+    first = topic(subscriber)
+    assert start <= first["server_counter"] < 2**32 - 1, "not wrapped yet"
+    before = pub(publisher).pushed
+    pub(publisher).PushPaced([200, 1000])
+    wait_for(lambda: not pub(publisher).pushing, what="the last event")
+    pushed = pub(publisher).pushed
+    newest = (start + pushed - 1) % 2**32
+    assert newest < 1000, "wrapped"
+    wait_for(lambda: topic(subscriber)["server_counter"] == newest, what="the last event")
+    now = topic(subscriber)
+    # 200, and what was still on its way before.
+    assert now["event_count"] - first["event_count"] >= 200
+    assert now["event_count"] <= pushed - before + first["event_count"] + 1
+    assert now["lost_event_count"] == now["publisher_restart_count"] == 0
+    # As if those before had been pushed, too, before the agent came.
+    assert stream(publisher)["pushed_event_count"] == start + pushed - 1
+
+    # A loss across the wrap is counted right as well.
+    pub(publisher).SetServerCounter(2**32 - 2)
+    pub(publisher).PushBurst(1)
+    wait_for(lambda: topic(subscriber)["server_counter"] == 2**32 - 2, what="the jump")
+    lost = topic(subscriber)["lost_event_count"]
+    pub(publisher).SetServerCounter(3)
+    pub(publisher).PushBurst(1)
+    wait_for(lambda: topic(subscriber)["server_counter"] == 3, what="the jump across the wrap")
+    assert topic(subscriber)["lost_event_count"] - lost == 4, "2^32 - 1, 0, 1 and 2"
+
+
 def test_losses_of_an_outage_are_told_from_overflows(servers, agent_lib, database):
     publisher = servers.publisher(agent=True, database=database)
     subscriber = servers.subscriber(agent=True, database=database)

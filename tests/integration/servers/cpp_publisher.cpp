@@ -7,11 +7,21 @@
 //   pushing (DevBoolean)               whether a PushPaced is under way
 //   PushBurst(DevLong)                 pushes that many events, and returns
 //   PushPaced([number, per second])    returns at once; the events follow from a thread
+//   SetServerCounter(DevULong)         the server counter of the device's next event, as if so many
+//   had
+//                                      been pushed before; once somebody has subscribed
 
 #include "cpp_server.h"
 
+#if __has_include(<tango/eventsupplier.h>)
+#include <tango/eventsupplier.h>
+#else
+#include <tango/server/eventsupplier.h>
+#endif
+
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +29,20 @@
 
 namespace
 {
+
+// What a member pointer in an explicit instantiation names need not be accessible: a door that the
+// language itself leaves open, to cppTango's own server counters.
+struct ServerCounters {
+    using Member = std::map<std::string, unsigned int> Tango::ZmqEventSupplier::*;
+    friend Member member_of(ServerCounters);
+};
+template <typename Tag, typename Tag::Member member> struct Door {
+    friend typename Tag::Member member_of(Tag)
+    {
+        return member;
+    }
+};
+template struct Door<ServerCounters, &Tango::ZmqEventSupplier::event_cptr>;
 
 class CppPublisher : public Tango::Device_4Impl
 {
@@ -158,6 +182,25 @@ CORBA::Any *serve_push_burst(CppPublisher &device, TestCommand<CppPublisher> &co
     return command.insert();
 }
 
+CORBA::Any *serve_set_server_counter(CppPublisher &device, TestCommand<CppPublisher> &command,
+                                     const CORBA::Any &in)
+{
+    Tango::DevULong counter = 0;
+    command.extract(in, counter);
+    bool found = false;
+    Tango::ZmqEventSupplier *supplier = Tango::Util::instance()->get_zmq_event_supplier();
+    for (auto &entry : supplier->*member_of(ServerCounters{})) {
+        if (entry.first.find("/" + device.get_name() + "/burst") != std::string::npos) {
+            entry.second = counter;
+            found = true;
+        }
+    }
+    if (!found)
+        Tango::Except::throw_exception("TEST_NotSubscribed", "nobody has subscribed to burst",
+                                       "SetServerCounter::execute");
+    return command.insert();
+}
+
 CORBA::Any *serve_push_paced(CppPublisher &device, TestCommand<CppPublisher> &command,
                              const CORBA::Any &in)
 {
@@ -186,6 +229,8 @@ void CppPublisher::make_commands(std::vector<Tango::Command *> &commands)
         new Command("PushBurst", Tango::DEV_LONG, Tango::DEV_VOID, serve_push_burst));
     commands.push_back(
         new Command("PushPaced", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID, serve_push_paced));
+    commands.push_back(new Command("SetServerCounter", Tango::DEV_ULONG, Tango::DEV_VOID,
+                                   serve_set_server_counter));
 }
 
 } // namespace
