@@ -98,7 +98,7 @@ bool wire_is_topic(const char *topic, size_t length)
     static const char prefix[] = "tango://";
     size_t prefix_length = sizeof prefix - 1;
     return length > prefix_length && length <= WIRE_TOPIC_MAX &&
-           memcmp(topic, prefix, prefix_length) == 0;
+           memcmp(topic, prefix, prefix_length) == 0 && !memchr(topic, '\0', length);
 }
 
 /*

@@ -41,7 +41,8 @@ bool wire_read_call(const void *data, size_t size, bool little_endian, wire_call
 /* Whether a topic is a heartbeat's: it ends in ".heartbeat". */
 bool wire_is_heartbeat(const char *topic, size_t length);
 
-/* Whether a first frame looks like a topic at all: "tango://", and at most WIRE_TOPIC_MAX long. */
+/* Whether a first frame looks like a topic at all: "tango://", at most WIRE_TOPIC_MAX long, and no
+   NUL in it, behind which two topics would look the same in the answer. */
 bool wire_is_topic(const char *topic, size_t length);
 
 /* The kind of event that a topic carries, from what stands behind its last dot. */

@@ -288,6 +288,7 @@ static void topics_and_heartbeats_are_told_apart(void **state)
     assert_false(wire_is_heartbeat(DEVICE ".change", strlen(DEVICE ".change")));
     assert_false(wire_is_topic("I like beer", strlen("I like beer")));
     assert_false(wire_is_topic("tango://", 8));
+    assert_false(wire_is_topic("tango://h:1/a\0/b/c/attr.change", 30));
     assert_int_equal(wire_event_kind(DEVICE ".pipe", strlen(DEVICE ".pipe")), WIRE_PIPE);
     assert_int_equal(wire_event_kind(DEVICE ".odd", strlen(DEVICE ".odd")), WIRE_UNKNOWN);
     assert_int_equal(wire_event_kind("nodot", 5), WIRE_UNKNOWN);
