@@ -27,11 +27,24 @@ void histogram_bounds(size_t bucket, int64_t *from_ns, int64_t *to_ns)
     *to_ns = bucket == HISTOGRAM_BUCKETS - 1 ? INT64_MAX : lower_bound(bucket + 1);
 }
 
+/* Latencies of events whose timestamp was never set are of fifty years: the sum stays at its end.
+ */
+static void add_up(_Atomic int64_t *sum_ns, int64_t duration_ns)
+{
+    int64_t now_ns = atomic_load_explicit(sum_ns, memory_order_relaxed);
+    int64_t then_ns;
+    do {
+        if (__builtin_add_overflow(now_ns, duration_ns, &then_ns))
+            then_ns = duration_ns > 0 ? INT64_MAX : INT64_MIN;
+    } while (!atomic_compare_exchange_weak_explicit(sum_ns, &now_ns, then_ns, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
 void histogram_add(histogram_t *self, int64_t duration_ns)
 {
     atomic_fetch_add_explicit(&self->counts[histogram_bucket(duration_ns)], 1,
                               memory_order_relaxed);
-    atomic_fetch_add_explicit(&self->sum_ns, duration_ns, memory_order_relaxed);
+    add_up(&self->sum_ns, duration_ns);
     int64_t max_ns = atomic_load_explicit(&self->max_ns, memory_order_relaxed);
     while (duration_ns > max_ns &&
            !atomic_compare_exchange_weak_explicit(&self->max_ns, &max_ns, duration_ns,

@@ -25,7 +25,7 @@ enum {
 /* Empty when zero. */
 typedef struct {
     _Atomic uint64_t counts[HISTOGRAM_BUCKETS];
-    _Atomic int64_t sum_ns;
+    _Atomic int64_t sum_ns; /* or the end of its range that it would be beyond */
     _Atomic int64_t max_ns; /* 0 if none was longer than that */
 } histogram_t;
 

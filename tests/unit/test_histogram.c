@@ -76,6 +76,21 @@ static void nothing_is_dropped(void **state)
     assert_true(atomic_load(&histogram.max_ns) == 0 && atomic_load(&histogram.sum_ns) == 0);
 }
 
+/* An event whose timestamp was never set is of 1970: some such latencies fill the sum. */
+static void the_sum_stays_at_its_end(void **state)
+{
+    (void)state;
+    histogram_t histogram = {0};
+    const int64_t fifty_years = INT64_C(1700000000000000000);
+    for (int i = 0; i < 6; i++)
+        histogram_add(&histogram, fifty_years);
+    assert_true(atomic_load(&histogram.sum_ns) == INT64_MAX);
+    histogram_reset(&histogram);
+    for (int i = 0; i < 6; i++)
+        histogram_add(&histogram, -fifty_years);
+    assert_true(atomic_load(&histogram.sum_ns) == INT64_MIN);
+}
+
 enum { THREADS = 3, ROUNDS = 20000 };
 
 static void *push(void *argument)
@@ -124,6 +139,7 @@ int main(void)
         cmocka_unit_test(buckets_follow_each_other_without_a_gap),
         cmocka_unit_test(the_error_is_below_seven_percent),
         cmocka_unit_test(nothing_is_dropped),
+        cmocka_unit_test(the_sum_stays_at_its_end),
         cmocka_unit_test(threads_that_race_lose_nothing),
         cmocka_unit_test(memory_stays_in_its_bounds),
     };
