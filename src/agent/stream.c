@@ -75,6 +75,9 @@ void stream_pushed(streams_t *streams, stream_t *self, uint32_t counter, push_ca
             !take_over_subscription(streams, self))
             return;
         more = is_counted_call(streams, self, call) ? 1 : 0;
+    } else if (call->watched && !call->counts) {
+        /* The same event in the layout of other clients; it carries the next counter already. */
+        more = 0;
     } else if (count_get(&self->pushed_event_count) == 0) {
         /* The counter is 1 for the first event after the first subscription: if the agent came
            later, the counter tells how many it has not seen. */

@@ -68,7 +68,9 @@ listeners_t stream_listeners(const stream_view_t *view, int64_t now_ns);
 
 /*
  * One event of the stream has been handed to ZeroMQ. The same counter again is a copy (for a new
- * subscriber, or on a second topic for clients of another IDL level) and isn't counted.
+ * subscriber) and isn't counted. Neither is what a call sends that doesn't count: the event that
+ * the call before has sent, on a second topic for clients of another IDL level, with the next
+ * counter.
  *
  * Counter 0 means that cppTango has none for the stream: nobody ever subscribed to it; or, with
  * 9.3 and a server without a database, it keeps the counter under the stream's name without

@@ -594,6 +594,23 @@ def test_a_stream_is_known_from_its_first_subscription(servers, agent_lib, datab
     assert list(ask(publisher)["server"]["event_streams"].values()) == [stream(publisher)]
 
 
+def test_events_for_clients_of_an_older_layout_too_are_counted_once(servers, agent_lib, database):
+    """They are sent in both layouts, by two calls, and the second carries the next counter."""
+    publisher = servers.publisher(
+        "test/layouts/pub", instance="layouts", agent=True, database=database
+    )
+    subscriber = servers.subscriber(
+        "test/layouts/sub", instance="layouts", agent=True, database=database
+    )
+    pushed = join(publisher, subscriber)
+    # How a client that knows nothing newer than IDL 4 subscribes.
+    publisher.admin_proxy().ZmqEventSubscriptionChange(
+        ["test/layouts/pub", BURST, "subscribe", "change", "4"]
+    )
+    pub(publisher).PushBurst(10)
+    assert stream(publisher)["pushed_event_count"] == pushed + 10
+
+
 def test_without_a_database_nothing_is_guessed(servers, agent_lib):
     """cppTango 9.3 sends the server counter 0 with every event then; later versions count."""
     publisher = servers.publisher(agent=True)

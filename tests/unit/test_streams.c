@@ -694,6 +694,25 @@ static void streams_without_counters_are_counted_by_calls(void **state)
     assert_false(pushed_of(subscribed, &view)); /* it was another name for the same */
 }
 
+/* For clients of another IDL level, cppTango sends an event again, by another call, and with the
+   counter of the event to come. */
+static void an_event_for_older_clients_too_is_counted_once(void **state)
+{
+    (void)state;
+    stream_t *stream = published("s.change");
+    stream_subscribed(stream, 1000);
+    stream_view_t view;
+    for (uint32_t counter = 1; counter <= 5; counter++) {
+        push_call_t first = {.watched = true, .counts = true};
+        push_call_t second = {.watched = true};
+        stream_pushed(&streams, stream, counter, &first, 100, 77);
+        stream_pushed(&streams, stream, counter + 1, &second, 90, 78);
+        assert_true(pushed_of("s.change", &view));
+        assert_int_equal(view.pushed_event_count, counter);
+        assert_int_equal(view.byte_count, 100 * counter);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -738,6 +757,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_subscribed_to_is_not_shown, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_nobody_listens_to_any_more_is_told, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_event_for_older_clients_too_is_counted_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(streams_without_counters_are_counted_by_calls, setup,
                                         teardown),
