@@ -1,6 +1,7 @@
 #include "agent/hooks.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,13 @@ static streams_t *streams;
 static subscriptions_t *subscriptions;
 static samples_t *samples;
 
+/*
+ * What a thread remembers from one frame to the next is found without a call in this model. It takes
+ * of the room that the loader keeps for libraries that are loaded late, which is little: for what is
+ * small and needed for each event only.
+ */
+#define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
+
 /* ---- a message, frame by frame ---- */
 
 typedef struct {
@@ -115,7 +123,7 @@ typedef struct {
     stream_t *pushed; /* the stream of the event that the call has sent; or NULL */
 } publisher_t;
 
-static _Thread_local publisher_t publisher;
+THREAD_LOCAL publisher_t publisher;
 
 /*
  * cppTango sends the frames of one message one after the other from one thread, under a mutex, so
@@ -130,12 +138,8 @@ static void publish_frame(publisher_t *self, const void *data, size_t size, void
         self->stream = NULL;
     }
     if (message->frame == WIRE_FRAME_TOPIC) {
-        message->valid = more && wire_is_topic(data, size) && !wire_is_heartbeat(data, size);
-        if (message->valid) {
-            char name[WIRE_TOPIC_MAX];
-            size_t length = wire_stream_name(data, size, name);
-            self->stream = streams_published(streams, name, length);
-        }
+        self->stream = more ? streams_pushed_as(streams, data, size) : NULL;
+        message->valid = self->stream != NULL;
     }
     if (message->valid)
         message_frame(message, data, size);
@@ -146,7 +150,7 @@ static void publish_sent(publisher_t *self, bool sent, bool more)
     message_t *message = &self->message;
     if (sent && more)
         return;
-    if (sent && message->valid && message->frame == WIRE_FRAME_COUNT && self->stream) {
+    if (sent && message->valid && message->frame == WIRE_FRAME_COUNT) {
         stream_pushed(streams, self->stream, message->call.counter, &self->call, message->bytes,
                       clock_coarse_ns());
         self->pushed = self->stream;
@@ -171,15 +175,40 @@ typedef struct {
 
 enum { OPERATIONS = 4 }; /* what is nested deeper shares the last */
 
-static _Thread_local struct {
+typedef struct {
     unsigned depth;
     operation_t operations[OPERATIONS]; /* the first is outside of all brackets */
-} subscriber;
+} subscriber_t;
 
-static operation_t *current_operation(void)
+static pthread_once_t subscriber_once = PTHREAD_ONCE_INIT;
+static pthread_key_t subscriber_key;
+static bool subscriber_key_made;
+
+static void make_subscriber_key(void)
 {
-    unsigned depth = subscriber.depth;
-    return &subscriber.operations[depth < OPERATIONS ? depth : OPERATIONS - 1];
+    subscriber_key_made = pthread_key_create(&subscriber_key, free) == 0;
+}
+
+/* What this thread is doing with subscriptions; NULL without memory. */
+static subscriber_t *this_subscriber(void)
+{
+    pthread_once(&subscriber_once, make_subscriber_key);
+    if (!subscriber_key_made)
+        return NULL;
+    subscriber_t *self = pthread_getspecific(subscriber_key);
+    if (self)
+        return self;
+    self = calloc(1, sizeof *self);
+    if (self && pthread_setspecific(subscriber_key, self) != 0) {
+        free(self);
+        return NULL;
+    }
+    return self;
+}
+
+static operation_t *current_operation(subscriber_t *self)
+{
+    return &self->operations[self->depth < OPERATIONS ? self->depth : OPERATIONS - 1];
 }
 
 static void operation_begin(operation_t *self)
@@ -196,16 +225,19 @@ static void note_order(const void *data, size_t size)
     wire_order_t order;
     if (!wire_read_order(data, size, &order))
         return;
-    operation_t *operation = current_operation();
+    subscriber_t *self = this_subscriber();
+    if (!self)
+        return;
+    operation_t *operation = current_operation(self);
     if (order.code == WIRE_ORDER_DELAY_EVENT) {
-        subscriber.depth++;
-        operation_begin(current_operation());
+        self->depth++;
+        operation_begin(current_operation(self));
     } else if (order.code == WIRE_ORDER_RELEASE_EVENT) {
         /* One with an id of its own is released before what was thrown is dealt with. */
         if (operation->event_id <= 0)
             operation->connecting = false;
-        if (subscriber.depth > 0)
-            subscriber.depth--;
+        if (self->depth > 0)
+            self->depth--;
     } else {
         order_origin_t origin = !original.connect_event ? ORDER_UNKNOWN
                                 : operation->connecting ? ORDER_OF_CLIENT
@@ -241,7 +273,14 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
                               tango_string_t *event_name, uintptr_t event_id, uintptr_t mode)
 {
     int saved_errno = errno;
-    operation_t *mine = current_operation();
+    subscriber_t *subscriber = this_subscriber();
+    if (!subscriber) {
+        atomic_store(&subscriptions->watched, false); /* we miss this one */
+        errno = saved_errno;
+        return original.connect_event(self, device, object, event_type, callback, queue, filters,
+                                      event_name, event_id, mode);
+    }
+    operation_t *mine = current_operation(subscriber);
     subscription_target_t *target = &mine->target;
     operation_begin(mine);
     mine->connecting = true;
@@ -278,9 +317,12 @@ static int hook_connect_event(void *self, void *device, const tango_string_t *ob
  */
 static bool note_not_connected(void)
 {
-    operation_t *operation = current_operation();
-    if (!operation->connecting && subscriber.depth + 1 < OPERATIONS)
-        operation = &subscriber.operations[subscriber.depth + 1]; /* released already */
+    subscriber_t *subscriber = this_subscriber();
+    if (!subscriber)
+        return false;
+    operation_t *operation = current_operation(subscriber);
+    if (!operation->connecting && subscriber->depth + 1 < OPERATIONS)
+        operation = &subscriber->operations[subscriber->depth + 1]; /* released already */
     if (!operation->connecting)
         return false;
     int id = operation->event_id > 0 ? operation->event_id : tango_newest_event_id(libtango);
@@ -418,7 +460,7 @@ typedef struct {
     receive_sample_t sample;
 } consumer_t;
 
-static _Thread_local consumer_t consumer;
+THREAD_LOCAL consumer_t consumer;
 
 /*
  * The consumer thread polls its order socket, its heartbeat socket and its event socket, in this

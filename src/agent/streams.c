@@ -13,6 +13,7 @@ void streams_init(streams_t *self)
 {
     memset(self, 0, sizeof *self);
     table_init(&self->published, sizeof(stream_t), STREAMS_LIMIT);
+    table_init(&self->pushed_topics, sizeof(pushed_topic_t), STREAMS_LIMIT);
     table_init(&self->topics, sizeof(topic_t), STREAMS_LIMIT);
     table_init(&self->channels, sizeof(channel_t), STREAMS_LIMIT);
 }
@@ -24,6 +25,7 @@ void streams_clear(streams_t *self)
     for (table_entry_t *one = atomic_load(&self->topics.newest); one; one = one->older)
         free(atomic_load(&((topic_t *)one)->times));
     table_clear(&self->published);
+    table_clear(&self->pushed_topics);
     table_clear(&self->topics);
     table_clear(&self->channels);
     streams_init(self);
@@ -32,6 +34,29 @@ void streams_clear(streams_t *self)
 stream_t *streams_published(streams_t *self, const char *name, size_t length)
 {
     return (stream_t *)table_get(&self->published, name, length);
+}
+
+/* The first event under a topic; not inlined, so that the others need no room for its name. */
+__attribute__((noinline)) static stream_t *new_pushed_topic(streams_t *self, const char *topic,
+                                                            size_t length)
+{
+    if (!wire_is_topic(topic, length) || wire_is_heartbeat(topic, length))
+        return NULL;
+    char name[WIRE_TOPIC_MAX];
+    stream_t *stream = streams_published(self, name, wire_stream_name(topic, length, name));
+    if (!stream)
+        return NULL;
+    pushed_topic_t *added = (pushed_topic_t *)table_get(&self->pushed_topics, topic, length);
+    if (added)
+        atomic_store_explicit(&added->stream, stream, memory_order_release);
+    return stream;
+}
+
+stream_t *streams_pushed_as(streams_t *self, const char *topic, size_t length)
+{
+    pushed_topic_t *known = (pushed_topic_t *)table_find(&self->pushed_topics, topic, length);
+    stream_t *stream = known ? atomic_load_explicit(&known->stream, memory_order_acquire) : NULL;
+    return stream ? stream : new_pushed_topic(self, topic, length);
 }
 
 /* What stands behind "tango://host:port/". */

@@ -22,8 +22,15 @@
    is (see streams_t). */
 enum { STREAMS_LIMIT = 65536 };
 
+/* A topic under which a published stream is sent: there is one for each IDL level of its clients. */
+typedef struct {
+    table_entry_t entry; /* name: the topic, as it is sent */
+    _Atomic(stream_t *) stream; /* NULL for a moment, while it is being added */
+} pushed_topic_t;
+
 typedef struct streams {
-    table_t published; /* of stream_t */
+    table_t published;     /* of stream_t */
+    table_t pushed_topics; /* of pushed_topic_t, so that a stream is found without taking its name apart */
     table_t topics;    /* of topic_t */
     table_t channels;  /* of channel_t */
     consumer_thread_t consumer;
@@ -37,6 +44,12 @@ void streams_clear(streams_t *self);
 
 /* The stream of that name (without IDL level); NULL if there is no room. */
 stream_t *streams_published(streams_t *self, const char *name, size_t length);
+
+/*
+ * The stream that is sent under a topic; NULL if that is no topic of an event (a heartbeat, or
+ * something else), or if there is no room.
+ */
+stream_t *streams_pushed_as(streams_t *self, const char *topic, size_t length);
 
 /*
  * A client says that it still listens to a stream of a device's attribute (or pipe), by names

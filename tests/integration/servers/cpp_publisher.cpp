@@ -15,8 +15,10 @@
 
 #if __has_include(<tango/eventsupplier.h>)
 #include <tango/eventsupplier.h>
-#else
+#elif __has_include(<tango/server/eventsupplier.h>)
 #include <tango/server/eventsupplier.h>
+#else
+#include <tango/server/ZmqEventSupplier.h>
 #endif
 
 #include <atomic>

@@ -1,0 +1,17 @@
+/*
+ * toggle: for the benchmark: takes the agent's hooks out of libtango's slots, and puts them back.
+ *
+ * Only the functions on an event's way are toggled. By one thread, while no event is under way.
+ */
+#ifndef STEM_BENCH_TOGGLE_H
+#define STEM_BENCH_TOGGLE_H
+
+#include <stdbool.h>
+
+/* To be called before Util::server_init, in which the agent hooks itself in. Returns false, and
+   says why, if this isn't possible. */
+bool toggle_prepare(void);
+
+void toggle_hooks(bool in_place);
+
+#endif
