@@ -219,7 +219,7 @@ CORBA::Any *measure_push(Bench &device, TestCommand<Bench> &command, const CORBA
         const int64_t took = read_clock(CLOCK_THREAD_CPUTIME_ID) - start;
         (*result)[static_cast<CORBA::ULong>(block)] = static_cast<double>(took) / events;
         // So that nothing that the other side does is left over for the next block.
-        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return command.insert(result.release());
 }

@@ -1,6 +1,17 @@
 #include "agent/histogram.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 enum { PARTS = 1 << HISTOGRAM_PARTS_BITS };
+
+histogram_t *histogram_new(size_t count)
+{
+    int saved_errno = errno;
+    histogram_t *made = calloc(count, sizeof *made);
+    errno = saved_errno;
+    return made;
+}
 
 size_t histogram_bucket(int64_t duration_ns)
 {

@@ -29,6 +29,9 @@ typedef struct {
     _Atomic int64_t max_ns; /* 0 if none was longer than that */
 } histogram_t;
 
+/* So many empty ones, one behind the other, to be freed; NULL without memory. Keeps errno. */
+histogram_t *histogram_new(size_t count);
+
 void histogram_add(histogram_t *self, int64_t duration_ns);
 
 /* Makes it empty. What is added meanwhile may or may not be in it. */

@@ -81,9 +81,9 @@ static subscriptions_t *subscriptions;
 static samples_t *samples;
 
 /*
- * What a thread remembers from one frame to the next is found without a call in this model. It takes
- * of the room that the loader keeps for libraries that are loaded late, which is little: for what is
- * small and needed for each event only.
+ * What a thread remembers from one frame to the next is found without a call in this model. It
+ * takes of the room that the loader keeps for libraries that are loaded late, which is little: for
+ * what is small and needed for each event only.
  */
 #define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
 
@@ -104,13 +104,15 @@ static void message_begin(message_t *self, void *socket)
 }
 
 /* What the frames between topic and data say, which is the same for both directions. */
-static void message_frame(message_t *self, const void *data, size_t size)
+static void message_frame(message_t *self, zmq_msg_t *zmq_message)
 {
+    size_t size = original.msg_size(zmq_message);
     self->bytes += size;
     if (self->frame == WIRE_FRAME_ENDIAN)
-        self->little_endian = wire_is_little_endian(data, size);
+        self->little_endian = wire_is_little_endian(original.msg_data(zmq_message), size);
     else if (self->frame == WIRE_FRAME_CALL)
-        self->valid = self->valid && wire_read_call(data, size, self->little_endian, &self->call);
+        self->valid = self->valid && wire_read_call(original.msg_data(zmq_message), size,
+                                                    self->little_endian, &self->call);
     self->frame++;
 }
 
@@ -130,7 +132,7 @@ THREAD_LOCAL publisher_t publisher;
  * the thread can remember where in the message it is. A message of a single frame is no event: an
  * order, its reply, or the "I like beer" that keeps an idle socket clean.
  */
-static void publish_frame(publisher_t *self, const void *data, size_t size, void *socket, bool more)
+static void publish_frame(publisher_t *self, zmq_msg_t *zmq_message, void *socket, bool more)
 {
     message_t *message = &self->message;
     if (message->socket != socket) {
@@ -138,11 +140,13 @@ static void publish_frame(publisher_t *self, const void *data, size_t size, void
         self->stream = NULL;
     }
     if (message->frame == WIRE_FRAME_TOPIC) {
-        self->stream = more ? streams_pushed_as(streams, data, size) : NULL;
+        self->stream = more ? streams_pushed_as(streams, original.msg_data(zmq_message),
+                                                original.msg_size(zmq_message))
+                            : NULL;
         message->valid = self->stream != NULL;
     }
     if (message->valid)
-        message_frame(message, data, size);
+        message_frame(message, zmq_message);
 }
 
 static void publish_sent(publisher_t *self, bool sent, bool more)
@@ -362,24 +366,25 @@ static void hook_unsubscribe_event(void *self, int event_id)
     errno = saved_errno;
 }
 
+/*
+ * On an event's way nothing is called that may set errno (memory is asked for only for what is new,
+ * and that keeps it): to save it in every hook would cost as much as the counting.
+ */
 static int hook_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
 {
-    int saved_errno = errno;
     bool more = flags & ZMQ_SNDMORE_FLAG;
     publisher_t *self = &publisher;
     /* Before it is sent: after that, its content is ZeroMQ's. */
-    const void *data = original.msg_data(zmq_message);
-    size_t size = original.msg_size(zmq_message);
-    if (more || self->message.socket)
-        publish_frame(self, data, size, socket, more);
-    else
-        note_order(data, size);
-    errno = saved_errno;
+    if (more || self->message.socket) {
+        publish_frame(self, zmq_message, socket, more);
+    } else {
+        int saved_errno = errno;
+        note_order(original.msg_data(zmq_message), original.msg_size(zmq_message));
+        errno = saved_errno;
+    }
     int rc = original.msg_send(zmq_message, socket, flags);
-    saved_errno = errno;
     if (self->message.socket)
         publish_sent(self, rc >= 0, more);
-    errno = saved_errno;
     return rc;
 }
 
@@ -408,11 +413,9 @@ static void hook_push_event(void *self, void *a, void *b, void *c, void *d, void
     push_sample_t sample = {.since_last_ns = since_last_push(start_ns)};
     original.push_event(self, a, b, c, d, e, f, g, h, i, j); /* may throw: then no sample */
     sample.push_event_ns = clock_monotonic_ns() - start_ns;
-    int saved_errno = errno;
     samples_push(samples, &sample);
     if (publisher.pushed)
         stream_push_took(publisher.pushed, sample.push_event_ns);
-    errno = saved_errno;
 }
 
 static void hook_init_event_cptr(void *self, const tango_string_t *name)
@@ -491,7 +494,11 @@ static socket_kind_t kind_of_socket(const consumer_t *self, void *socket)
         return SOCKET_CONTROL;
     int type = -1;
     size_t size = sizeof type;
-    if (!original.getsockopt || original.getsockopt(socket, ZMQ_TYPE_OPTION, &type, &size) != 0)
+    int saved_errno = errno;
+    bool known =
+        original.getsockopt && original.getsockopt(socket, ZMQ_TYPE_OPTION, &type, &size) == 0;
+    errno = saved_errno;
+    if (!known)
         return SOCKET_OTHER;
     if (type == ZMQ_SUB_TYPE)
         return SOCKET_SUBSCRIBER;
@@ -567,7 +574,7 @@ static void sample_event(consumer_t *self, topic_result_t result, const void *da
     self->processing = true;
 }
 
-static void event_complete(consumer_t *self, const void *data, size_t size)
+static void event_complete(consumer_t *self, zmq_msg_t *zmq_message)
 {
     message_t *message = &self->message;
     if (!message->valid || !self->topic)
@@ -580,36 +587,46 @@ static void event_complete(consumer_t *self, const void *data, size_t size)
                     clock_monotonic_coarse_ns());
     self->in_callbacks = true;
     if (samples_enabled(samples))
-        sample_event(self, result, data, size);
+        sample_event(self, result, original.msg_data(zmq_message), original.msg_size(zmq_message));
+}
+
+/* The first frame of a message on a SUB socket. */
+static void begin_topic(consumer_t *self, void *socket, const void *data, size_t size)
+{
+    self->topic = streams_known_topic(streams, data, size);
+    if (self->topic)
+        return;
+    self->message.valid = wire_is_topic(data, size);
+    if (self->message.valid && socket == self->heartbeats)
+        streams_heartbeat(streams, data, size, clock_coarse_ns());
+    else if (self->message.valid && !wire_is_heartbeat(data, size))
+        self->topic = streams_topic(streams, data, size);
 }
 
 /*
  * One frame has come on a SUB socket. A heartbeat has three frames, an event four: cppTango itself
  * counts on that.
  */
-static void subscriber_frame(consumer_t *self, void *socket, const void *data, size_t size)
+static void subscriber_frame(consumer_t *self, void *socket, zmq_msg_t *zmq_message)
 {
     message_t *message = &self->message;
     if (message->socket != socket) {
         finish_processing(self);
         message_begin(message, socket);
         self->topic = NULL;
-        message->valid = wire_is_topic(data, size);
-        if (message->valid && socket == self->heartbeats)
-            streams_heartbeat(streams, data, size, clock_coarse_ns());
-        else if (message->valid && !wire_is_heartbeat(data, size))
-            self->topic = streams_topic(streams, data, size);
+        begin_topic(self, socket, original.msg_data(zmq_message), original.msg_size(zmq_message));
     }
     bool heartbeat = self->topic == NULL && socket == self->heartbeats;
-    message_frame(message, data, size);
+    message_frame(message, zmq_message);
     if (message->frame == (heartbeat ? WIRE_FRAME_DATA : WIRE_FRAME_COUNT)) {
-        event_complete(self, data, size);
+        event_complete(self, zmq_message);
         message->socket = NULL;
     }
 }
 
 static void control_message(consumer_t *self, const void *data, size_t size)
 {
+    int saved_errno = errno;
     finish_processing(self);
     consumer_enters(&streams->consumer, CONSUMER_ORDER, NULL, clock_monotonic_coarse_ns());
     self->serving_order = true;
@@ -618,23 +635,21 @@ static void control_message(consumer_t *self, const void *data, size_t size)
         streams_order(streams, &order, clock_realtime_ns());
     else
         log_line(LOG_DEBUG, "an order to the consumer thread of %zu bytes can't be read", size);
+    errno = saved_errno;
 }
 
 static void received(zmq_msg_t *zmq_message, void *socket, bool ok)
 {
-    int saved_errno = errno;
     consumer_t *self = &consumer;
     socket_kind_t kind = kind_of_socket(self, socket);
     if (!ok) {
         /* cppTango gives up the message, too, and begins with a new one. */
         self->message.socket = NULL;
     } else if (kind == SOCKET_SUBSCRIBER) {
-        subscriber_frame(self, socket, original.msg_data(zmq_message),
-                         original.msg_size(zmq_message));
+        subscriber_frame(self, socket, zmq_message);
     } else if (kind == SOCKET_CONTROL) {
         control_message(self, original.msg_data(zmq_message), original.msg_size(zmq_message));
     }
-    errno = saved_errno;
 }
 
 static int hook_msg_recv(zmq_msg_t *message, void *socket, int flags)

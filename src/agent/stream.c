@@ -101,7 +101,7 @@ void stream_push_took(stream_t *self, int64_t duration_ns)
 {
     histogram_t *times = atomic_load_explicit(&self->push_times, memory_order_acquire);
     if (!times) {
-        histogram_t *made = calloc(1, sizeof *made);
+        histogram_t *made = histogram_new(1);
         if (!made)
             return;
         if (atomic_compare_exchange_strong(&self->push_times, &times, made))

@@ -120,9 +120,14 @@ void streams_confirmed(streams_t *self, const char *device, const char *attribut
     }
 }
 
+topic_t *streams_known_topic(streams_t *self, const char *name, size_t length)
+{
+    return (topic_t *)table_find(&self->topics, name, length);
+}
+
 topic_t *streams_topic(streams_t *self, const char *name, size_t length)
 {
-    topic_t *topic = (topic_t *)table_find(&self->topics, name, length);
+    topic_t *topic = streams_known_topic(self, name, length);
     if (topic)
         return topic;
     topic = (topic_t *)table_get(&self->topics, name, length);

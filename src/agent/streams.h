@@ -22,17 +22,19 @@
    is (see streams_t). */
 enum { STREAMS_LIMIT = 65536 };
 
-/* A topic under which a published stream is sent: there is one for each IDL level of its clients. */
+/* A topic under which a published stream is sent: there is one for each IDL level of its clients.
+ */
 typedef struct {
-    table_entry_t entry; /* name: the topic, as it is sent */
+    table_entry_t entry;        /* name: the topic, as it is sent */
     _Atomic(stream_t *) stream; /* NULL for a moment, while it is being added */
 } pushed_topic_t;
 
 typedef struct streams {
     table_t published;     /* of stream_t */
-    table_t pushed_topics; /* of pushed_topic_t, so that a stream is found without taking its name apart */
-    table_t topics;    /* of topic_t */
-    table_t channels;  /* of channel_t */
+    table_t pushed_topics; /* of pushed_topic_t, so that a stream is found without taking its name
+                              apart */
+    table_t topics;        /* of topic_t */
+    table_t channels;      /* of channel_t */
     consumer_thread_t consumer;
     _Atomic uint64_t push_calls; /* of push_event that were given a number */
 } streams_t;
@@ -58,6 +60,9 @@ stream_t *streams_pushed_as(streams_t *self, const char *topic, size_t length);
  */
 void streams_confirmed(streams_t *self, const char *device, const char *attribute,
                        const char *event_name, int64_t now_ns);
+
+/* The topic of that name, or NULL if there has been no event of it yet. */
+topic_t *streams_known_topic(streams_t *self, const char *name, size_t length);
 
 /* The topic of that name (with IDL level); one that isn't known yet counts as subscribed, since it
    was subscribed before the agent came. NULL if there is no room. */

@@ -1,30 +1,47 @@
 #include "agent/table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+static uint64_t word_at(const char *name)
+{
+    uint64_t word;
+    memcpy(&word, name, 8);
+    return word;
+}
+
+static uint64_t fold(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 29;
+}
+
 /*
  * Eight bytes at a time, multiplied and folded: topics are some sixty bytes and share long
- * beginnings; a byte-wise hash would cost more than the rest of the look-up.
+ * beginnings; a byte-wise hash would cost more than the rest of the look-up. Two lanes, since one
+ * multiplication waits for the other; the last words overlap what was read before.
  */
 static uint64_t hash_name(const char *name, size_t length)
 {
-    const uint64_t multiplier = UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t hash = length * multiplier;
-    while (length >= 8) {
-        uint64_t word;
-        memcpy(&word, name, 8);
-        hash = (hash ^ word) * multiplier;
-        hash ^= hash >> 29;
-        name += 8;
-        length -= 8;
+    uint64_t left = length;
+    uint64_t right = ~(uint64_t)length;
+    const char *p = name;
+    size_t rest = length;
+    for (; rest > 16; rest -= 16, p += 16) {
+        left = fold(left, word_at(p));
+        right = fold(right, word_at(p + 8));
     }
-    if (length > 0) {
-        uint64_t word = 0;
-        memcpy(&word, name, length);
-        hash = (hash ^ word) * multiplier;
-        hash ^= hash >> 29;
+    if (length >= 16) {
+        left = fold(left, word_at(name + length - 16));
+        right = fold(right, word_at(name + length - 8));
+    } else {
+        uint64_t words[2] = {0};
+        memcpy(words, name, length);
+        left = fold(left, words[0]);
+        right = fold(right, words[1]);
     }
+    uint64_t hash = fold(left, right);
     return hash ^ hash >> 32;
 }
 
@@ -80,7 +97,9 @@ table_entry_t *table_get(table_t *self, const char *name, size_t length)
         atomic_fetch_add_explicit(&self->refused, 1, memory_order_relaxed);
         return NULL;
     }
+    int saved_errno = errno;
     table_entry_t *entry = calloc(1, self->entry_size + length + 1);
+    errno = saved_errno;
     if (!entry) {
         atomic_fetch_sub(&self->count, 1);
         return NULL;

@@ -1,7 +1,5 @@
 #include "agent/topic.h"
 
-#include <stdlib.h>
-
 #include "agent/clocks.h"
 #include "agent/seqlock.h"
 
@@ -144,7 +142,7 @@ void topic_event_took(topic_t *self, bool latency_known, int64_t latency_ns, int
 {
     topic_times_t *times = atomic_load_explicit(&self->times, memory_order_relaxed);
     if (!times) {
-        times = calloc(1, sizeof *times);
+        times = (topic_times_t *)histogram_new(sizeof *times / sizeof(histogram_t));
         if (!times)
             return;
         atomic_store_explicit(&self->times, times, memory_order_release);
