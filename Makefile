@@ -21,13 +21,13 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
-PYTHON_FILES = $(shell find $(wildcard demo tests bench) -name '*.py') demo/local-tango
+PYTHON_FILES = $(shell find $(wildcard demo tests bench) -name '*.py') demo/local-tango bench/run
 SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
 
-CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists.txt \
+CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists.txt \
                           tests/integration/servers/CMakeLists.txt src/version.h.in VERSION)
 
 # Targets follow each other as they are listed, also with -j: Ninja and pytest use the processors.
@@ -35,7 +35,7 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
 .PHONY: help setup setup-test setup-lint build demo test test-unit test-sanitizers \
-        test-fuzz fuzz test-integration test-compat format lint install clean FORCE
+        test-fuzz fuzz test-bench bench soak test-integration test-compat format lint install clean FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
@@ -84,7 +84,19 @@ build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into bui
 demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run
 
-test: setup-test build test-unit test-sanitizers test-fuzz test-integration ## all of the tests
+test: setup-test build test-unit test-sanitizers test-fuzz test-bench test-integration ## all of the tests
+
+soak: setup-test build ## ten million events under random load, every count compared; some 25 minutes
+	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} BUILD_DIR='$(abspath $(BUILD))' \
+	    $(PYTHON) -m pytest tests/integration/test_soak.py $(PYTEST_ARGS)
+
+bench: setup-test build ## what the agent costs; some minutes, on a machine with nothing else to do
+	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
+	@BUILD_DIR='$(abspath $(BUILD))' bench/run $(BENCH_ARGS)
+
+test-bench: setup-test build ## that the benchmarks work
+	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
+	@BUILD_DIR='$(abspath $(BUILD))' bench/run --short
 
 test-unit: setup-test build ## unit tests
 	@ctest --test-dir $(BUILD) --no-tests=error --output-on-failure
@@ -103,6 +115,7 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@cmake --build $(ASAN) -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
 	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py tests/integration/test_event_types.py \
+	    tests/integration/test_harmless.py \
 	    tests/integration/test_monitor.py -k 'not 100000 and not overflows and not killed' $(PYTEST_ARGS)
 
 test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer

@@ -42,7 +42,7 @@ static void exchange(void *const *addresses, void **replaced)
 
 bool toggle_prepare(void)
 {
-    if (!elf_image_find(&libtango, TANGO_RECOGNISED_BY, (const void *)toggle_prepare)) {
+    if (!tango_find_library(&libtango, (const void *)toggle_prepare)) {
         fprintf(stderr, "bench: no libtango is loaded\n");
         return false;
     }

@@ -138,8 +138,7 @@ static void attach(void)
     read_environment();
     streams_init(&streams);
     origin.attached_ns = clock_realtime_ns();
-    if (!elf_image_find(&libtango, TANGO_RECOGNISED_BY, (const void *)attach) ||
-        !elf_image_symbol(&libtango, TANGO_SERVER_INIT, NULL)) {
+    if (!tango_find_library(&libtango, (const void *)attach)) {
         libtango.symbols = NULL;
         log_line(LOG_DEBUG, "no libtango in this process");
         return;

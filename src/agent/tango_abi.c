@@ -112,6 +112,20 @@ void tango_server_init(const elf_image_t *libtango, void *util, bool with_window
     server_init(util, with_window);
 }
 
+bool tango_find_library(elf_image_t *libtango, const void *not_in)
+{
+    /* Tango::Util::instance(bool), or Tango::Util::server_run(). Not server_init: another copy of
+       the agent has that, too. */
+    static const char *const recognised_by[] = {"_ZN5Tango4Util8instanceEb",
+                                                "_ZN5Tango4Util10server_runEv"};
+    for (size_t i = 0; i < sizeof recognised_by / sizeof *recognised_by; i++) {
+        if (elf_image_find(libtango, recognised_by[i], not_in) &&
+            elf_image_symbol(libtango, TANGO_SERVER_INIT, NULL))
+            return true;
+    }
+    return false;
+}
+
 void tango_version(const elf_image_t *libtango, char *text, size_t size)
 {
     /* A number such as 934, or 1003 for 10.0.3. */

@@ -51,9 +51,9 @@ typedef struct {
 /* Tango::Util::server_init(bool). */
 #define TANGO_SERVER_INIT "_ZN5Tango4Util11server_initEb"
 
-/* The symbol by which the process's libtango is recognised: Tango::Util::instance(bool). Not
-   server_init: another copy of the agent has that, too. */
-#define TANGO_RECOGNISED_BY "_ZN5Tango4Util8instanceEb"
+/* Finds the process's libtango; the object that holds the address `not_in` isn't it, nor is another
+   copy of the agent. False if there is none, or none that can be read. */
+bool tango_find_library(elf_image_t *libtango, const void *not_in);
 
 /* Calls the process's own Tango::Util::server_init(bool), which may throw: not guarded. */
 void tango_server_init(const elf_image_t *libtango, void *util, bool with_window);

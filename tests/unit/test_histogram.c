@@ -116,7 +116,8 @@ static void threads_that_race_lose_nothing(void **state)
     assert_int_equal(total(times), THREADS * ROUNDS);
     assert_true(atomic_load(&times->max_ns) == 1000 + ROUNDS - 1);
     assert_true(atomic_load(&times->sum_ns) ==
-                INT64_C(1) * THREADS * (ROUNDS * 1000 + INT64_C(1) * ROUNDS * (ROUNDS - 1) / 2));
+                INT64_C(1) * THREADS *
+                    (INT64_C(1000) * ROUNDS + INT64_C(1) * ROUNDS * (ROUNDS - 1) / 2));
     streams_clear(&streams);
 }
 

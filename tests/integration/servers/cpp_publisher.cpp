@@ -7,6 +7,8 @@
 //   pushing (DevBoolean)               whether a PushPaced is under way
 //   PushBurst(DevLong)                 pushes that many events, and returns
 //   PushPaced([number, per second])    returns at once; the events follow from a thread
+//   BreakPublishing()                  all that this process sends by ZeroMQ fails from now on
+//   StartSignals(microseconds)         SIGPROF, so often while it works; Signals() -> how many came
 //   SetServerCounter(DevULong)         the server counter of the device's next event, as if so many
 //   had
 //                                      been pushed before; once somebody has subscribed
@@ -21,8 +23,12 @@
 #include <tango/server/ZmqEventSupplier.h>
 #endif
 
+#include <sys/time.h>
+#include <zmq.h>
+
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <map>
 #include <memory>
 #include <string>
@@ -45,6 +51,20 @@ template <typename Tag, typename Tag::Member member> struct Door {
     }
 };
 template struct Door<ServerCounters, &Tango::ZmqEventSupplier::event_cptr>;
+
+struct ZmqContext {
+    using Member = zmq::context_t Tango::ZmqEventSupplier::*;
+    friend Member member_of(ZmqContext);
+};
+template struct Door<ZmqContext, &Tango::ZmqEventSupplier::zmq_context>;
+
+// The signals that came so far; see StartSignals.
+std::atomic<Tango::DevLong64> signals{0};
+
+void count_signal(int)
+{
+    signals.fetch_add(1, std::memory_order_relaxed);
+}
 
 class CppPublisher : public Tango::Device_4Impl
 {
@@ -78,8 +98,14 @@ class CppPublisher : public Tango::Device_4Impl
 
     void push(Tango::DevLong count)
     {
+        // cppTango blocks all signals in its threads.
+        sigset_t profiling;
+        sigemptyset(&profiling);
+        sigaddset(&profiling, SIGPROF);
+        pthread_sigmask(SIG_UNBLOCK, &profiling, nullptr);
         for (Tango::DevLong done = 0; done < count; done++)
             push_one();
+        pthread_sigmask(SIG_BLOCK, &profiling, nullptr);
     }
 
     void push_paced(Tango::DevLong count, Tango::DevLong per_second)
@@ -203,6 +229,30 @@ CORBA::Any *serve_set_server_counter(CppPublisher &device, TestCommand<CppPublis
     return command.insert();
 }
 
+// From now on, all that this process sends by ZeroMQ fails, so that push_event throws.
+CORBA::Any *serve_break_publishing(CppPublisher &, TestCommand<CppPublisher> &command,
+                                   const CORBA::Any &)
+{
+    Tango::ZmqEventSupplier *supplier = Tango::Util::instance()->get_zmq_event_supplier();
+    zmq_ctx_shutdown(static_cast<void *>(supplier->*member_of(ZmqContext{})));
+    return command.insert();
+}
+
+// A signal every so many microseconds, to whichever thread runs; system calls aren't restarted.
+CORBA::Any *serve_start_signals(CppPublisher &, TestCommand<CppPublisher> &command,
+                                const CORBA::Any &in)
+{
+    Tango::DevLong period_us = 0;
+    command.extract(in, period_us);
+    struct sigaction action = {};
+    action.sa_handler = count_signal;
+    sigaction(SIGPROF, &action, nullptr);
+    itimerval timer = {};
+    timer.it_interval.tv_usec = timer.it_value.tv_usec = period_us;
+    setitimer(ITIMER_PROF, &timer, nullptr);
+    return command.insert();
+}
+
 CORBA::Any *serve_push_paced(CppPublisher &device, TestCommand<CppPublisher> &command,
                              const CORBA::Any &in)
 {
@@ -231,6 +281,15 @@ void CppPublisher::make_commands(std::vector<Tango::Command *> &commands)
         new Command("PushBurst", Tango::DEV_LONG, Tango::DEV_VOID, serve_push_burst));
     commands.push_back(
         new Command("PushPaced", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID, serve_push_paced));
+    commands.push_back(
+        new Command("BreakPublishing", Tango::DEV_VOID, Tango::DEV_VOID, serve_break_publishing));
+    commands.push_back(
+        new Command("StartSignals", Tango::DEV_LONG, Tango::DEV_VOID, serve_start_signals));
+    commands.push_back(new Command("Signals", Tango::DEV_VOID, Tango::DEV_LONG64,
+                                   [](CppPublisher &, Command &command, const CORBA::Any &) {
+                                       const Tango::DevLong64 count = signals;
+                                       return command.insert(count);
+                                   }));
     commands.push_back(new Command("SetServerCounter", Tango::DEV_ULONG, Tango::DEV_VOID,
                                    serve_set_server_counter));
 }
