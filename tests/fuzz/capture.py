@@ -5,7 +5,11 @@
 
 A real server pushes events of each type and data type; a plain ZeroMQ socket takes their frames.
 Each seed is the four frames, each behind its length (two bytes, little endian). Servers of today
-are little endian all; the big-endian twin of a seed is the same event with its numbers turned round.
+are little endian all; the big-endian twin of a seed is the same event, its numbers turned round.
+The layout of IDL 3 has none: its value describes its own type.
+
+captured.txt says what is in each: its counter, whether it is an error, and its time in nanoseconds,
+as they are read here, and the time lies between the push and its arrival.
 """
 
 import struct
@@ -37,8 +41,10 @@ EVENTS += [
     ("periodic", None, "polled", "idl5_periodic"),
     ("read-error", None, "failing", "idl5_change"),
     ("change-idl4", "change", "long_scalar", "change"),
+    ("change-idl3", "change", "short_scalar", "change"),
 ]
 if HAS_PIPES:
+    EVENTS.append(("pipe-error", "pipe_error", "a_pipe", "pipe"))
     EVENTS.append(("pipe", "pipe", "a_pipe", "pipe"))
 EVENTS.append(("intr-change", "intr_change", "", "intr_change"))
 
@@ -64,14 +70,19 @@ class Cdr:
         self.at += length
 
 
+    def time(self):
+        seconds, micros, nanos = self.turn(4), self.turn(4), self.turn(4)
+        return seconds * 1_000_000_000 + micros * 1000 + nanos
+
+
 def turn_call(data):
     """ZmqCallInfo: version, counter, method name, object id, whether it is an error."""
     cdr = Cdr(data, 0)
     cdr.turn(4)
-    cdr.turn(4)
+    counter = cdr.turn(4)
     cdr.bytes()
     cdr.bytes()
-    return bytes(cdr.data)
+    return bytes(cdr.data), counter
 
 
 # AttributeDataType: size of an element, for those that are a plain sequence.
@@ -96,29 +107,32 @@ def turn_attribute(data, idl):
             cdr.bytes()
     elif kind == 14:
         cdr.at += 1
-    for _ in range(2 + (idl >= 5) + 3):  # quality, format, type, time
+    for _ in range(2 + (idl >= 5)):  # quality, format, type
         cdr.turn(4)
-    return bytes(cdr.data)
+    time_ns = cdr.time()
+    return bytes(cdr.data), time_ns
 
 
 def turn_pipe(data):
     cdr = Cdr(data, 8)
     cdr.bytes()
-    for _ in range(3):
-        cdr.turn(4)
-    return bytes(cdr.data)
+    time_ns = cdr.time()
+    return bytes(cdr.data), time_ns
 
 
 def big_endian(frames):
+    """The frames turned round; the counter, whether it is an error, and the time or None."""
     topic, _, call, data = frames
     event = topic.decode().rpartition(".")[2]
     is_error = call[-1] != 0
+    time_ns = None
     if not is_error and event == "pipe":
-        data = turn_pipe(data)
+        data, time_ns = turn_pipe(data)
     elif not is_error and event.endswith(("change", "archive", "periodic", "user_event")):
         if event != "intr_change":
-            data = turn_attribute(data, int(event[3]) if event.startswith("idl") else 0)
-    return [topic, b"\0", turn_call(call), data]
+            data, time_ns = turn_attribute(data, int(event[3]) if event.startswith("idl") else 0)
+    call, counter = turn_call(call)
+    return [topic, b"\0", call, data], counter, is_error, time_ns
 
 
 def seed_of(frames):
@@ -157,10 +171,11 @@ def main():
         stack.callback(database.stop)
         pool = stack.enter_context(ServerPool(logs))
         context = stack.enter_context(zmq.Context())
+        captured = []
         devices = {"EventTypes": ["test/types/1"]}
         server = pool.python("event_types.py", devices, database=database)
         for name, kind, attribute, event in EVENTS:
-            release = "4" if event == "change" else "5"
+            release = {"change-idl4": "4", "change-idl3": "3"}.get(name, "5")
             _, (_, endpoint, *_) = server.admin_proxy().ZmqEventSubscriptionChange(
                 [server.first_device, attribute or "x", "subscribe", event, release]
             )
@@ -168,10 +183,19 @@ def main():
                 socket.setsockopt(zmq.SUBSCRIBE, b"")
                 socket.setsockopt(zmq.LINGER, 0)
                 socket.connect(endpoint)
+                before_ns = time.time_ns()
                 frames = capture(server, socket, kind, attribute, event)
             (folder / f"{name}-le").write_bytes(seed_of(frames))
-            (folder / f"{name}-be").write_bytes(seed_of(big_endian(frames)))
+            if name == "change-idl3":
+                counter, is_error, time_ns = struct.unpack_from("<I", frames[2], 4)[0], False, None
+            else:
+                turned, counter, is_error, time_ns = big_endian(frames)
+                (folder / f"{name}-be").write_bytes(seed_of(turned))
+            # Of microseconds; what Tango polled may have been read before.
+            assert time_ns is None or before_ns - 2e9 < time_ns < time.time_ns(), name
+            captured.append(f"{name} {counter} {int(is_error)} {time_ns or 0}\n")
             print(name, [len(frame) for frame in frames])
+    (folder.parent.parent / "captured.txt").write_text("".join(captured))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,20 @@ VALUES = {
     "double_scalar": lambda n: float(n),
     "long_scalar": lambda n: n,
     "short_scalar": lambda n: n % 1000,
+    "float_scalar": lambda n: n + 0.5,
+    "long64_scalar": lambda n: -(2**40) - n,
+    "uchar_scalar": lambda n: n % 256,
+    "ushort_scalar": lambda n: 60000 + n % 1000,
+    "ulong_scalar": lambda n: 2**31 + n,
+    "ulong64_scalar": lambda n: 2**63 + n,
     "boolean_scalar": lambda n: n % 2 == 1,
     "string_scalar": lambda n: f"text {n}",
     "state_scalar": lambda n: DevState.ON if n % 2 else DevState.MOVING,
     "double_spectrum": lambda n: [n + 0.5] * 7,
     "uchar_spectrum": lambda n: [n % 256] * 5,
+    "boolean_spectrum": lambda n: [n % 2 == 1, True, False],
+    "short_spectrum": lambda n: [n % 1000] * 3,
+    "state_spectrum": lambda n: [DevState.ON, DevState.OFF] if n % 2 else [DevState.FAULT] * 3,
     "string_spectrum": lambda n: [f"line {n}", "", "three"],
     "encoded_scalar": lambda n: ("format", bytes([n % 256] * 9)),
 }
@@ -48,11 +57,20 @@ class EventTypes(Device):
     double_scalar = attribute(dtype=float, fget="read_any")
     long_scalar = attribute(dtype="DevLong", fget="read_any")
     short_scalar = attribute(dtype="DevShort", fget="read_any")
+    float_scalar = attribute(dtype="DevFloat", fget="read_any")
+    long64_scalar = attribute(dtype="DevLong64", fget="read_any")
+    uchar_scalar = attribute(dtype="DevUChar", fget="read_any")
+    ushort_scalar = attribute(dtype="DevUShort", fget="read_any")
+    ulong_scalar = attribute(dtype="DevULong", fget="read_any")
+    ulong64_scalar = attribute(dtype="DevULong64", fget="read_any")
     boolean_scalar = attribute(dtype=bool, fget="read_any")
     string_scalar = attribute(dtype=str, fget="read_any")
     state_scalar = attribute(dtype="DevState", fget="read_any")
     double_spectrum = attribute(dtype=(float,), max_dim_x=100, fget="read_any")
     uchar_spectrum = attribute(dtype=("DevUChar",), max_dim_x=100, fget="read_any")
+    boolean_spectrum = attribute(dtype=(bool,), max_dim_x=100, fget="read_any")
+    short_spectrum = attribute(dtype=("DevShort",), max_dim_x=100, fget="read_any")
+    state_spectrum = attribute(dtype=("DevState",), max_dim_x=100, fget="read_any")
     string_spectrum = attribute(dtype=(str,), max_dim_x=100, fget="read_any")
     encoded_scalar = attribute(dtype="DevEncoded", fget="read_any")
 
@@ -105,6 +123,11 @@ class EventTypes(Device):
         elif kind == "attr_conf":
             attr = self.get_device_attr().get_attr_by_name(name)
             self.push_att_conf_event(attr)
+        elif kind == "pipe_error":
+            try:
+                tango.Except.throw_exception("TEST_Pushed", "a pushed error", "EventTypes.Push")
+            except tango.DevFailed as error:
+                self.push_pipe_event(name, error)
         elif kind == "pipe":
             self.push_pipe_event(name, ("blob", {"number": self._number}))
         elif kind == "intr_change":
