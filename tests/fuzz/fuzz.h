@@ -1,8 +1,7 @@
 /*
- * What the fuzzers share: the bytes that libFuzzer makes up, read as what a target wants.
+ * What the fuzzers share: the bytes that libFuzzer makes up, taken apart from their beginning.
  *
- * What is handed to the code under test is copied into a block of exactly its size, so that
- * AddressSanitizer sees a read of a single byte outside.
+ * Reading behind the end gives zeros and nothing, so that every input means something.
  */
 #ifndef STEM_FUZZ_H
 #define STEM_FUZZ_H
@@ -14,15 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What libFuzzer calls; the second one where a fuzzer has its own way to change an input. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+
+/* What it has for that; not there where the inputs are only replayed. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 
 /* Fails the run when it isn't so, also in a build without assertions. */
-#define REQUIRE(condition) fuzz_require((condition), __FILE__, __LINE__, #condition)
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            fuzz_require_failed(__FILE__, __LINE__, #condition);                                   \
+    } while (0)
 
-static inline void fuzz_require(bool holds, const char *file, int line, const char *what)
+__attribute__((noreturn)) static inline void fuzz_require_failed(const char *file, int line,
+                                                                 const char *what)
 {
-    if (holds)
-        return;
     fprintf(stderr, "%s:%d: it should be that %s\n", file, line, what);
     abort();
 }
@@ -30,31 +37,60 @@ static inline void fuzz_require(bool holds, const char *file, int line, const ch
 typedef struct {
     const uint8_t *data;
     size_t size;
-} fuzz_input_t;
+} input_t;
 
-static inline uint32_t fuzz_number(fuzz_input_t *input, size_t bytes)
+/* So many bytes, or as many as are left; they stay where they are. */
+static inline input_t input_bytes(input_t *self, size_t count)
+{
+    if (count > self->size)
+        count = self->size;
+    input_t taken = {self->data, count};
+    self->data += count;
+    self->size -= count;
+    return taken;
+}
+
+static inline uint8_t input_byte(input_t *self)
+{
+    input_t taken = input_bytes(self, 1);
+    return taken.size == 1 ? taken.data[0] : 0;
+}
+
+/* Four bytes, little endian. */
+static inline uint32_t input_number(input_t *self)
 {
     uint32_t number = 0;
-    for (size_t i = 0; i < bytes && input->size > 0; i++) {
-        number |= (uint32_t)*input->data << (8 * i);
-        input->data++;
-        input->size--;
-    }
+    for (int i = 0; i < 4; i++)
+        number |= (uint32_t)input_byte(self) << 8 * i;
     return number;
 }
 
-/* A block: two bytes for its length, then as many as there are. To be freed. */
-static inline uint8_t *fuzz_block(fuzz_input_t *input, size_t *size)
+/* A frame: two bytes for its length, little endian, then as many, or as many as are left. */
+static inline input_t input_frame(input_t *self)
 {
-    *size = fuzz_number(input, 2);
-    if (*size > input->size)
-        *size = input->size;
-    /* Also of none: its first byte is outside. */
-    uint8_t *copy = malloc(*size); /* NOLINT(clang-analyzer-optin.portability.UnixAPI) */
-    REQUIRE(copy);
-    memcpy(copy, input->data, *size);
-    input->data += *size;
-    input->size -= *size;
+    size_t low = input_byte(self);
+    size_t high = input_byte(self);
+    return input_bytes(self, high << 8 | low);
+}
+
+/*
+ * A copy of a frame in memory of its exact size, so that AddressSanitizer sees every byte that is
+ * read before or behind it, also if it is empty. The caller frees block.
+ */
+typedef struct {
+    void *block;
+    char *data;
+    size_t size;
+} exact_t;
+
+static inline exact_t exact_copy(const void *data, size_t size)
+{
+    /* Of nothing there is no block: one byte then, and the frame begins behind it. */
+    exact_t copy = {.block = calloc(1, size > 0 ? size : 1), .size = size};
+    REQUIRE(copy.block);
+    copy.data = size > 0 ? copy.block : (char *)copy.block + 1;
+    if (size > 0)
+        memcpy(copy.data, data, size);
     return copy;
 }
 

@@ -1,28 +1,314 @@
-/* The monitor's reader of answers: whatever a server says, it is understood or refused. */
+/*
+ * The monitor's reader of answers: whatever a server answers, it is read or refused with one
+ * printable line, the same each time, and nothing leaks.
+ */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "fuzz.h"
+#include "response/printable.h"
 #include "response/response.h"
+
+static void check_text(const char *text)
+{
+    if (!text)
+        return;
+    char *stream = response_stream_of_topic(text);
+    REQUIRE(strlen(stream) <= strlen(text));
+    char *shown = printable_copy(text, true);
+    REQUIRE(strlen(shown) <= strlen(text));
+    char *again = printable_copy(shown, true);
+    REQUIRE(strcmp(shown, again) == 0);
+    REQUIRE(printable_width(shown) <= 2 * strlen(shown));
+    char *ascii = printable_copy(text, false);
+    for (const char *p = ascii; *p; p++)
+        REQUIRE(*p >= ' ' && *p < 0x7f);
+    free(ascii);
+    free(again);
+    free(shown);
+    free(stream);
+}
+
+static void check_count(int64_t count)
+{
+    REQUIRE(count >= 0 || count == RESPONSE_UNKNOWN);
+}
+
+static void check_order(const char *before, const char *name)
+{
+    REQUIRE(name);
+    REQUIRE(!before || strcmp(before, name) < 0); /* each of them once */
+}
+
+static void check_response(const response_t *response)
+{
+    const char *before = NULL;
+    for (size_t i = 0; i < response->publisher_count; i++) {
+        const response_publisher_t *one = &response->publishers[i];
+        check_order(before, one->name);
+        before = one->name;
+        check_count(one->event_count);
+        check_count(one->byte_count);
+        check_text(one->name);
+        check_text(one->last_event);
+    }
+    before = NULL;
+    for (size_t i = 0; i < response->subscription_count; i++) {
+        const response_subscription_t *one = &response->subscriptions[i];
+        check_order(before, one->topic);
+        before = one->topic;
+        check_count(one->callback_count);
+        check_count(one->server_counter);
+        check_count(one->event_count);
+        check_count(one->missed_event_count);
+        check_count(one->discarded_event_count);
+        check_count(one->lost_event_count);
+        check_count(one->publisher_restart_count);
+        check_count(one->byte_count);
+        check_text(one->topic);
+        check_text(one->channel_name);
+        check_text(one->last_resubscribed);
+        check_text(one->last_event);
+    }
+    before = NULL;
+    for (size_t i = 0; i < response->channel_count; i++) {
+        check_order(before, response->channels[i].name);
+        before = response->channels[i].name;
+        check_text(response->channels[i].name);
+        check_text(response->channels[i].endpoint);
+    }
+    for (size_t i = 0; i < response->not_connected_count; i++) {
+        const response_not_connected_t *one = &response->not_connected[i];
+        REQUIRE(one->device && one->attribute && one->event_type);
+        check_text(one->device);
+        check_text(one->last_heartbeat);
+    }
+    for (size_t i = 0; i < response->receive_sample_count; i++) {
+        const response_receive_sample_t *one = &response->receive_samples[i];
+        check_text(one->attr_name);
+        check_text(one->event_type);
+        check_count(one->callback_count);
+        check_count(one->wake_count);
+    }
+    REQUIRE(response->push_perf_on || response->push_sample_count == 0);
+    REQUIRE(response->receive_perf_on || response->receive_sample_count == 0);
+    REQUIRE(response->has_server || response->publisher_count == 0);
+    REQUIRE(response->has_client || response->subscription_count == 0);
+    check_count(response->agent_pid);
+    check_count(response->agent_uncounted);
+    REQUIRE(response_pushed_count_is_next(response) == (response->dialect != RESPONSE_AGENT));
+}
+
+/* ---- next to what is in the text ---- */
+
+/* The value of a key as the reader has to take it: nothing, or of the type that it expects. */
+static json_t *value_of(const json_t *object, const char *key, json_type type)
+{
+    json_t *value = json_object_get(object, key);
+    if (!value || json_is_null(value))
+        return NULL;
+    REQUIRE(json_typeof(value) == type);
+    return value;
+}
+
+static void check_samples(const json_t *side, bool legacy, bool on, size_t count)
+{
+    const char *key = legacy && json_object_get(side, "perf_stats") ? "perf_stats" : "perf";
+    const json_t *samples = value_of(side, key, JSON_ARRAY);
+    REQUIRE(on == (samples != NULL));
+    REQUIRE(count == json_array_size(samples));
+}
+
+/* As many of everything as there are in the text. */
+static void check_against_text(const response_t *response, const exact_t *text)
+{
+    json_t *answer = json_loadb(text->data, text->size, 0, NULL);
+    REQUIRE(json_is_object(answer));
+    bool legacy = json_object_get(answer, "version") == NULL;
+    const json_t *server = value_of(answer, "server", JSON_OBJECT);
+    const json_t *client = value_of(answer, "client", JSON_OBJECT);
+    const json_t *agent = value_of(answer, "agent", JSON_OBJECT);
+    REQUIRE(response->has_server == (server != NULL));
+    REQUIRE(response->has_client == (client != NULL));
+    REQUIRE((response->dialect == RESPONSE_AGENT) == (agent != NULL));
+    REQUIRE(agent || (response->dialect == RESPONSE_LEGACY) == legacy);
+
+    const json_t *counters = value_of(server, "event_counters", JSON_OBJECT);
+    json_t *streams = value_of(server, "event_streams", JSON_OBJECT);
+    size_t published = json_object_size(counters);
+    const char *name;
+    json_t *stream;
+    json_object_foreach(streams, name, stream) published += json_object_get(counters, name) ? 0 : 1;
+    REQUIRE(response->publisher_count == published);
+    check_samples(server, legacy, response->push_perf_on, response->push_sample_count);
+
+    REQUIRE(response->subscription_count ==
+            json_object_size(value_of(client, "event_callbacks", JSON_OBJECT)));
+    REQUIRE(response->channel_count ==
+            json_object_size(value_of(client, "event_channels", JSON_OBJECT)));
+    REQUIRE(response->not_connected_count ==
+            json_array_size(value_of(client, "not_connected", JSON_ARRAY)));
+    check_samples(client, legacy, response->receive_perf_on, response->receive_sample_count);
+    value_of(client, "consumer_thread", JSON_OBJECT);
+    json_decref(answer);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size);
-    if (size)
-        memcpy(text, data, size);
+    exact_t text = exact_copy(data, size);
     char *error = NULL;
-    response_t *response = response_parse(text, size, &error);
+    response_t *response = response_parse(text.data, text.size, &error);
     REQUIRE((response == NULL) == (error != NULL));
     if (response) {
-        response_pushed_count_is_next(response);
-        for (size_t i = 0; i < response->subscription_count; i++) {
-            REQUIRE(response->subscriptions[i].topic);
-            free(response_stream_of_topic(response->subscriptions[i].topic));
-        }
-        for (size_t i = 1; i < response->publisher_count; i++)
-            REQUIRE(strcmp(response->publishers[i - 1].name, response->publishers[i].name) <= 0);
+        check_response(response);
+        check_against_text(response, &text);
     } else {
-        REQUIRE(*error && !strchr(error, '\n')); /* one line, for a user */
+        REQUIRE(*error);
+        char *printable = printable_copy(error, true);
+        REQUIRE(strcmp(printable, error) == 0);
+        free(printable);
     }
+    /* Who doesn't want the error gets the same. */
+    response_t *again = response_parse(text.data, text.size, NULL);
+    REQUIRE((again == NULL) == (response == NULL));
+    if (again)
+        REQUIRE(again->dialect == response->dialect &&
+                again->publisher_count == response->publisher_count &&
+                again->subscription_count == response->subscription_count);
+    response_destroy(&again);
     response_destroy(&response);
+    REQUIRE(!response);
     free(error);
-    free(text);
+    free(text.block);
     return 0;
+}
+
+/* ---- changing an answer so that it stays JSON ---- */
+
+/* A value that may be wrong where it comes to stand. */
+static json_t *strange_value(unsigned which)
+{
+    switch (which % 14) {
+    case 0:
+        return json_null();
+    case 1:
+        return json_true();
+    case 2:
+        return json_integer(0);
+    case 3:
+        return json_integer(-1);
+    case 4:
+        return json_integer(INT64_MAX);
+    case 5:
+        return json_integer(INT64_MIN);
+    case 6:
+        return json_real(0.5);
+    case 7:
+        return json_real(12.0);
+    case 8:
+        return json_real(1e300);
+    case 9:
+        return json_string("");
+    case 10:
+        return json_string("tango://h:1/a/b/c/attr.idl5_change");
+    case 11:
+        return json_string("\033[2J\xe2\x80\xae\xc2\x85\xcc\x81\xe4\xb8\xad");
+    case 12:
+        return json_array();
+    default:
+        return json_object();
+    }
+}
+
+static const char *key_at(json_t *object, size_t place)
+{
+    void *iterator = json_object_iter(object);
+    while (place-- > 0)
+        iterator = json_object_iter_next(object, iterator);
+    return json_object_iter_key(iterator);
+}
+
+static unsigned next_random(unsigned *random)
+{
+    *random = *random * 1103515245U + 12345U;
+    return *random >> 8 & 0xffffU;
+}
+
+static void change_object(json_t *object, unsigned *random)
+{
+    static const char *const keys[] = {"version",    "server",    "client",   "agent", "perf",
+                                       "perf_stats", "attr_name", "att_name", "topic"};
+    size_t size = json_object_size(object);
+    unsigned what = next_random(random) % 4;
+    if (size == 0 || what == 0) {
+        const char *key = keys[next_random(random) % (sizeof keys / sizeof *keys)];
+        json_object_set_new(object, key, strange_value(next_random(random)));
+        return;
+    }
+    char *key = strdup(key_at(object, next_random(random) % size));
+    if (what == 1) {
+        json_object_del(object, key);
+    } else if (what == 2) {
+        json_object_set_new(object, key, strange_value(next_random(random)));
+    } else {
+        json_t *copy = json_deep_copy(json_object_get(object, key));
+        json_object_set_new(object, key_at(object, next_random(random) % size), copy);
+    }
+    free(key);
+}
+
+static void change_list(json_t *list, unsigned *random)
+{
+    size_t size = json_array_size(list);
+    unsigned what = next_random(random) % 3;
+    if (size == 0 || what == 0)
+        json_array_append_new(list, strange_value(next_random(random)));
+    else if (what == 1)
+        json_array_remove(list, next_random(random) % size);
+    else
+        json_array_set_new(list, next_random(random) % size, strange_value(next_random(random)));
+}
+
+/* Changes this value or one within it. */
+static void change(json_t *value, unsigned *random)
+{
+    size_t size = json_is_object(value) ? json_object_size(value) : json_array_size(value);
+    if (size > 0 && next_random(random) % 4 > 0) {
+        size_t place = next_random(random) % size;
+        json_t *inner = json_is_object(value) ? json_object_get(value, key_at(value, place))
+                                              : json_array_get(value, place);
+        if (json_is_object(inner) || json_is_array(inner)) {
+            change(inner, random);
+            return;
+        }
+    }
+    if (json_is_object(value))
+        change_object(value, random);
+    else
+        change_list(value, random);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+    unsigned random = seed;
+    json_t *answer = NULL;
+    if (next_random(&random) % 4 > 0)
+        answer = json_loadb((const char *)data, size, 0, NULL);
+    if (!answer)
+        return LLVMFuzzerMutate(data, size, max_size);
+    unsigned times = 1 + next_random(&random) % 3;
+    for (unsigned i = 0; i < times; i++)
+        change(answer, &random);
+    char *text = json_dumps(answer, JSON_COMPACT);
+    json_decref(answer);
+    size_t length = text ? strlen(text) : 0;
+    if (length == 0 || length > max_size) {
+        free(text);
+        return LLVMFuzzerMutate(data, size, max_size);
+    }
+    memcpy(data, text, length);
+    free(text);
+    return length;
 }
