@@ -121,6 +121,9 @@ static void check_time(const exact_t *topic, wire_event_kind_t kind, const input
 {
     size_t name_at;
     int idl = idl_of(topic, &name_at);
+    size_t name_size = topic->size - name_at - (idl > 0 ? 5 : 0);
+    if (name_size == 5 && memcmp(topic->data + topic->size - 5, "alarm", 5) == 0)
+        idl = 5;
     exact_t turned = exact_copy(frame->data, frame->size);
     walk_result_t known = {0};
     if (kind == WIRE_ATT_VALUE)

@@ -182,6 +182,10 @@ static void the_time_of_every_attribute_type_is_found(void **state)
                     assert_true(
                         time_of(idl5 ? DEVICE ".idl5_change" : DEVICE ".change", &frame, &time_ns));
                     assert_true(time_ns == INT64_C(1700000000123456789));
+                    /* An alarm names no level, but has the layout of level 5. */
+                    time_ns = 0;
+                    assert_true(!idl5 || time_of(DEVICE ".alarm", &frame, &time_ns));
+                    assert_true(!idl5 || time_ns == INT64_C(1700000000123456789));
                 }
             }
         }

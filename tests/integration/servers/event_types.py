@@ -50,6 +50,8 @@ class EventTypes(Device):
             self.set_change_event(name, True, False)
             self.set_archive_event(name, True, False)
             self.set_data_ready_event(name, True)
+            if hasattr(self, "set_alarm_event"):  # since 10.0
+                self.set_alarm_event(name, True, False)
         self.poll_attribute("polled", POLL_PERIOD_MS)
         self.poll_attribute("failing", POLL_PERIOD_MS)
         self.set_state(DevState.ON)
