@@ -44,7 +44,7 @@ extern "C" {
 namespace
 {
 
-constexpr Tango::DevLong window = 400; // events on their way; ZeroMQ's queues hold 1000
+constexpr Tango::DevLong window = 200; // events on their way; ZeroMQ's queues hold 1000
 
 std::atomic<Tango::DevLong64> received{0};
 std::atomic<pthread_t> consumer_thread{};
@@ -72,7 +72,7 @@ class Counter : public Tango::CallBack
 
 void wait_received(Tango::DevLong64 wanted)
 {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
     while (received.load(std::memory_order_acquire) < wanted) {
         if (std::chrono::steady_clock::now() > deadline)
             Tango::Except::throw_exception("BENCH_Lost", "events didn't arrive", "wait_received");

@@ -29,6 +29,8 @@ void subscriptions_connected(subscriptions_t *self, int event_id, topic_t *topic
     subscription_t *subscription = get(self, event_id);
     if (subscription && !subscription->topic) {
         subscription->topic = topic;
+        free(subscription->detail);
+        subscription->detail = NULL;
         subscription->of_topic = topic_callback_added(topic);
     }
     pthread_mutex_unlock(&self->mutex);
@@ -39,8 +41,10 @@ void subscriptions_not_connected(subscriptions_t *self, int event_id,
 {
     pthread_mutex_lock(&self->mutex);
     subscription_t *subscription = get(self, event_id);
-    if (subscription)
-        subscription->detail = (not_connected_t){*target, now_ns};
+    if (subscription && !subscription->topic && !subscription->detail)
+        subscription->detail = malloc(sizeof *subscription->detail);
+    if (subscription && subscription->detail)
+        *subscription->detail = (not_connected_t){*target, now_ns};
     pthread_mutex_unlock(&self->mutex);
 }
 
@@ -48,8 +52,8 @@ void subscriptions_tried_again(subscriptions_t *self, int event_id, int64_t now_
 {
     pthread_mutex_lock(&self->mutex);
     for (subscription_t *one = self->first; one; one = one->next) {
-        if (one->event_id == event_id)
-            one->detail.last_try_ns = now_ns;
+        if (one->event_id == event_id && one->detail)
+            one->detail->last_try_ns = now_ns;
     }
     pthread_mutex_unlock(&self->mutex);
 }
@@ -69,6 +73,7 @@ void subscriptions_removed(subscriptions_t *self, int event_id)
             self->last = before;
         if (subscription->topic)
             topic_callback_removed(subscription->topic, subscription->of_topic);
+        free(subscription->detail);
         free(subscription);
         break;
     }
@@ -81,11 +86,11 @@ not_connected_t *subscriptions_list_not_connected(subscriptions_t *self, size_t 
     pthread_mutex_lock(&self->mutex);
     size_t total = 0;
     for (const subscription_t *one = self->first; one; one = one->next)
-        total += one->topic ? 0 : 1;
+        total += one->detail ? 1 : 0;
     not_connected_t *list = total > 0 ? calloc(total, sizeof *list) : NULL;
     for (const subscription_t *one = self->first; list && one; one = one->next) {
-        if (!one->topic)
-            list[(*count)++] = one->detail;
+        if (one->detail)
+            list[(*count)++] = *one->detail;
     }
     pthread_mutex_unlock(&self->mutex);
     return list;
@@ -95,6 +100,7 @@ void subscriptions_clear(subscriptions_t *self)
 {
     while (self->first) {
         subscription_t *next = self->first->next;
+        free(self->first->detail);
         free(self->first);
         self->first = next;
     }

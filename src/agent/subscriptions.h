@@ -31,9 +31,9 @@ typedef struct {
 typedef struct subscription {
     struct subscription *next;
     int event_id;
-    topic_t *topic;         /* NULL while it is not connected */
-    uint32_t of_topic;      /* see topic_callback_added */
-    not_connected_t detail; /* if it is not */
+    topic_t *topic;          /* NULL while it is not connected */
+    uint32_t of_topic;       /* see topic_callback_added */
+    not_connected_t *detail; /* if it is not, and there is memory */
 } subscription_t;
 
 typedef struct {
