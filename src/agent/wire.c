@@ -270,6 +270,8 @@ bool wire_read_time(const char *topic, size_t topic_length, const void *data, si
     size_t name_length;
     int idl = 0;
     const char *name = event_name(topic, topic_length, &name_length, &idl);
+    if (!name)
+        return false;
     /* Alarm events came with cppTango 10.0, later than the older layouts: they name no level. */
     if (equals(name, name_length, "alarm"))
         idl = 5;
