@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tango
-from tango_servers import AGENT_LIB, PYTHON, agent_environment, wait_for
+from tango_servers import AGENT_LIB, PYTHON, SANITIZER_OPTIONS, agent_environment, wait_for
 
 COMMANDS = {
     "QueryEventAgent",
@@ -200,7 +200,7 @@ def test_an_agent_that_is_opened_late(servers, agent_lib, database, tmp_path):
 
 @pytest.mark.parametrize("with_agent", [False, True])
 def test_kill(servers, agent_lib, with_agent):
-    server = servers.cpp_publisher(agent=with_agent)
+    server = servers.cpp_publisher(agent=with_agent, env=SANITIZER_OPTIONS)
     server.admin_proxy().Kill()
     assert server.process.wait(30) in (0, -signal.SIGKILL, -signal.SIGTERM, 255)
 
