@@ -473,7 +473,12 @@ static void receive(message_t *message)
     observe(&before);
     topic_t *topic = NULL;
     topic_result_t result = TOPIC_IGNORED;
-    if (wire_is_topic(name->data, name->size) && !wire_is_heartbeat(name->data, name->size)) {
+    topic = streams_known_topic(&streams, name->data, name->size);
+    if (topic) {
+        REQUIRE(topic->entry.name_length == name->size &&
+                memcmp(topic->entry.name, name->data, name->size) == 0);
+    } else if (wire_is_topic(name->data, name->size) &&
+               !wire_is_heartbeat(name->data, name->size)) {
         topic = streams_topic(&streams, name->data, name->size);
         if (!topic)
             REQUIRE(before.topic_count == LIMIT);
@@ -546,11 +551,17 @@ static void push(message_t *message)
     state_t before;
     state_t after;
     observe(&before);
-    stream_t *stream = NULL;
+    stream_t *stream = streams_pushed_as(&streams, name->data, name->size);
+    /* Once more, now that the topic may be known; and it is the stream of that name. */
+    uint64_t refused = atomic_load(&streams.published.refused);
+    REQUIRE(streams_pushed_as(&streams, name->data, name->size) == stream);
     if (wire_is_topic(name->data, name->size) && !wire_is_heartbeat(name->data, name->size)) {
         char stream_name[WIRE_TOPIC_MAX];
         size_t length = wire_stream_name(name->data, name->size, stream_name);
-        stream = streams_published(&streams, stream_name, length);
+        REQUIRE((stream_t *)table_find(&streams.published, stream_name, length) == stream);
+        REQUIRE(stream || refused > 0);
+    } else {
+        REQUIRE(!stream);
     }
     read_message(message);
     uint32_t counter = message->call.counter;
@@ -910,6 +921,7 @@ static void begin(void)
     streams_init(&streams);
     streams.topics.limit = LIMIT;
     streams.published.limit = LIMIT;
+    streams.pushed_topics.limit = LIMIT;
     streams.channels.limit = CHANNEL_LIMIT;
     memset(&samples, 0, sizeof samples);
     memset(readers, 0, sizeof readers);
