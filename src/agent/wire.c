@@ -113,7 +113,7 @@ static const char *event_name(const char *topic, size_t length, size_t *name_len
     const char *name = dot + 1;
     size_t left = (size_t)(topic + length - name);
     *idl = 0;
-    if (left > 5 && memcmp(name, "idl", 3) == 0 && name[3] >= '0' && name[3] <= '9' &&
+    if (left > 5 && memcmp(name, "idl", 3) == 0 && name[3] >= '1' && name[3] <= '9' &&
         name[4] == '_') {
         *idl = name[3] - '0';
         name += 5;

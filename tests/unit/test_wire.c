@@ -296,6 +296,9 @@ static void topics_and_heartbeats_are_told_apart(void **state)
     assert_int_equal(wire_event_kind(DEVICE ".pipe", strlen(DEVICE ".pipe")), WIRE_PIPE);
     assert_int_equal(wire_event_kind(DEVICE ".odd", strlen(DEVICE ".odd")), WIRE_UNKNOWN);
     assert_int_equal(wire_event_kind("nodot", 5), WIRE_UNKNOWN);
+    /* There is no level 0; the stream's name keeps it, too. */
+    assert_int_equal(wire_event_kind(DEVICE ".idl0_change", strlen(DEVICE ".idl0_change")),
+                     WIRE_UNKNOWN);
 }
 
 static void orders_are_read(void **state)
