@@ -7,6 +7,7 @@
 
 #include "agent/clocks.h"
 #include "agent/log.h"
+#include "agent/std_string.h"
 #include "agent/tango_abi.h"
 #include "agent/wire.h"
 
@@ -43,8 +44,8 @@ typedef void push_event_t(void *self, void *a, void *b, void *c, void *d, void *
  * EventQueue *, const vector<string> &filters, string &event_name, int event_id), and from 10.1 on
  * one more argument; passed on to older ones it is a word on the stack that they don't look at.
  */
-typedef int connect_event_t(void *self, void *device, const tango_string_t *object, int event_type,
-                            void *callback, void *queue, void *filters, tango_string_t *event_name,
+typedef int connect_event_t(void *self, void *device, const std_string_t *object, int event_type,
+                            void *callback, void *queue, void *filters, std_string_t *event_name,
                             uintptr_t event_id, uintptr_t mode);
 /* EventConsumer::add_not_connected_event: its first argument differs, by address or as an object in
    memory, that is by address, too. */
@@ -52,7 +53,7 @@ typedef void add_not_connected_t(void *self, void *error, void *parameters);
 /* EventConsumerKeepAliveThread::stateless_subscription_failed: three references. */
 typedef void stateless_failed_t(void *self, void *place, void *error, void *now);
 typedef void unsubscribe_event_t(void *self, int event_id);
-typedef void init_event_cptr_t(void *self, const tango_string_t *name);
+typedef void init_event_cptr_t(void *self, const std_string_t *name);
 /* DServer::event_confirm_subscription(const DevVarStringArray *): device, attribute or pipe, and
    event with its IDL level, of each stream that a client listens to. */
 typedef void confirm_subscription_t(void *self, const tango_string_array_t *streams);
@@ -76,6 +77,7 @@ static struct {
 } original;
 
 static const elf_image_t *libtango;
+static std_string_layout_t strings;
 static streams_t *streams;
 static subscriptions_t *subscriptions;
 static samples_t *samples;
@@ -252,15 +254,18 @@ static void note_order(const void *data, size_t size)
     }
 }
 
-static void copy_string(char *out, size_t size, const tango_string_t *string)
+static void copy_string(char *out, size_t size, const std_string_t *string)
 {
-    size_t length = string->length < size ? string->length : size - 1;
-    memcpy(out, string->text, length);
+    size_t length;
+    const char *text = std_string_text(strings, string, &length);
+    if (length >= size)
+        length = size - 1;
+    memcpy(out, text, length);
     out[length] = '\0';
 }
 
 /* The event's name without its IDL level. */
-static void copy_event_type(char *out, size_t size, const tango_string_t *event_name)
+static void copy_event_type(char *out, size_t size, const std_string_t *event_name)
 {
     copy_string(out, size, event_name);
     if (strncmp(out, "idl", 3) == 0 && strchr(out, '_'))
@@ -272,9 +277,9 @@ static void copy_event_type(char *out, size_t size, const tango_string_t *event_
  * callback to a topic that is there, which has to be found by its names. connect_event puts the IDL
  * level into event_name.
  */
-static int hook_connect_event(void *self, void *device, const tango_string_t *object,
-                              int event_type, void *callback, void *queue, void *filters,
-                              tango_string_t *event_name, uintptr_t event_id, uintptr_t mode)
+static int hook_connect_event(void *self, void *device, const std_string_t *object, int event_type,
+                              void *callback, void *queue, void *filters, std_string_t *event_name,
+                              uintptr_t event_id, uintptr_t mode)
 {
     int saved_errno = errno;
     subscriber_t *subscriber = this_subscriber();
@@ -418,11 +423,13 @@ static void hook_push_event(void *self, void *a, void *b, void *c, void *d, void
         stream_push_took(publisher.pushed, sample.push_event_ns);
 }
 
-static void hook_init_event_cptr(void *self, const tango_string_t *name)
+static void hook_init_event_cptr(void *self, const std_string_t *name)
 {
     original.init_event_cptr(self, name);
     int saved_errno = errno;
-    stream_t *stream = streams_published(streams, name->text, name->length);
+    size_t length;
+    const char *text = std_string_text(strings, name, &length);
+    stream_t *stream = streams_published(streams, text, length);
     if (stream)
         stream_subscribed(stream, clock_realtime_ns());
     errno = saved_errno;
@@ -696,40 +703,49 @@ static int hook_poll(zmq_pollitem_t *items, int item_count, long timeout)
 typedef struct {
     elf_hook_t hook;
     const char *purpose;
+    bool takes_strings;
 } planned_hook_t;
 
-/* What is in the name of a function that takes a std::string as tango_string_t knows it; a libtango
-   that was built with gcc's old one has other names. */
-#define NEW_STRING "__cxx11"
+/* What is in the mangled name of a function that takes a std::string, by its layout. */
+static const char *const string_names[] = {[STD_STRING_NEW] = "__cxx11", [STD_STRING_OLD] = "Ss"};
 
 static const planned_hook_t plan[] = {
     {{"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv, NULL},
-     "received events"},
+     "received events",
+     false},
     {{"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send, NULL},
-     "pushed events"},
-    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll, NULL}, "subscriptions"},
-    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg, NULL}, NULL},
+     "pushed events",
+     false},
+    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll, NULL}, "subscriptions", false},
+    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg, NULL}, NULL, false},
     {{"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
       (void **)&original.push_event, NULL},
-     "the time that pushing takes"},
+     "the time that pushing takes",
+     false},
     {{"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
-      (void **)&original.init_event_cptr, NEW_STRING},
-     "streams before their first event"},
+      (void **)&original.init_event_cptr, NULL},
+     "streams before their first event",
+     true},
     {{"_ZN5Tango7DServer26event_confirm_subscriptionEPKNS_17DevVarStringArrayE", false,
       (void *)hook_confirm_subscription, (void **)&original.confirm_subscription, NULL},
-     "clients that still listen"},
+     "clients that still listen",
+     false},
     {{"_ZN5Tango13EventConsumer13connect_eventEPNS_11DeviceProxy", true, (void *)hook_connect_event,
-      (void **)&original.connect_event, NEW_STRING},
-     "callbacks"},
+      (void **)&original.connect_event, NULL},
+     "callbacks",
+     true},
     {{"_ZN5Tango13EventConsumer23add_not_connected_event", true, (void *)hook_add_not_connected,
       (void **)&original.add_not_connected, NULL},
-     "subscriptions that are not connected"},
+     "subscriptions that are not connected",
+     false},
     {{"_ZN5Tango28EventConsumerKeepAliveThread29stateless_subscription_failed", true,
       (void *)hook_stateless_failed, (void **)&original.stateless_failed, NULL},
-     NULL},
+     NULL,
+     false},
     {{"_ZN5Tango13EventConsumer17unsubscribe_eventEi", false, (void *)hook_unsubscribe_event,
       (void **)&original.unsubscribe_event, NULL},
-     "callbacks that are gone"},
+     "callbacks that are gone",
+     false},
 };
 
 enum { PLAN_SIZE = sizeof plan / sizeof *plan };
@@ -753,8 +769,12 @@ bool hooks_install(const elf_image_t *the_libtango, streams_t *the_streams,
     }
 
     elf_hook_t hooks[PLAN_SIZE];
-    for (size_t i = 0; i < PLAN_SIZE; i++)
+    strings = tango_string_layout(libtango);
+    for (size_t i = 0; i < PLAN_SIZE; i++) {
         hooks[i] = plan[i].hook;
+        if (plan[i].takes_strings)
+            hooks[i].must_contain = string_names[strings];
+    }
     int written = elf_image_hook(libtango, hooks, PLAN_SIZE);
     if (written < 0)
         log_line(LOG_ERROR, "slots of %s can't be written; not all events are watched",

@@ -27,9 +27,9 @@ typedef void *operator_new_t(size_t size);
 typedef void operator_delete_t(void *memory);
 typedef void sized_operator_delete_t(void *memory, size_t size);
 typedef void destructor_t(void *object);
-typedef void command_new_t(void *command, const tango_string_t *name, int in_type, int out_type,
-                           const tango_string_t *in_description,
-                           const tango_string_t *out_description, int level);
+typedef void command_new_t(void *command, const std_string_t *name, int in_type, int out_type,
+                           const std_string_t *in_description, const std_string_t *out_description,
+                           int level);
 typedef void *insert_string_t(void *command, const char *value);
 typedef void *insert_void_t(void *command);
 typedef void extract_boolean_t(void *command, const void *any, bool *value);
@@ -40,6 +40,7 @@ typedef struct {
     add_command_t *add_command;
     operator_new_t *operator_new;
     command_new_t *command_new;
+    std_string_layout_t strings;
     insert_string_t *insert_string;
     insert_void_t *insert_void;
     extract_boolean_t *extract_boolean;
@@ -56,12 +57,37 @@ static tango_functions_t tango;
  * Command::Command(string name, CmdArgType, CmdArgType, string in_desc, string out_desc,
  * DispLevel), the base-object constructor: the strings are "const string &" from 10.0 on.
  */
-static const char *const command_new_symbols[] = {
-    "_ZN5Tango7CommandC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES9_"
-    "S8_S8_NS_9DispLevelE",
-    "_ZN5Tango7CommandC2ERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES8_"
-    "S7_S7_NS_9DispLevelE",
+static const struct {
+    const char *symbol;
+    std_string_layout_t strings;
+} command_new_symbols[] = {
+    {"_ZN5Tango7CommandC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES9_"
+     "S8_S8_NS_9DispLevelE",
+     STD_STRING_NEW},
+    {"_ZN5Tango7CommandC2ERNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_10CmdArgTypeES8_"
+     "S7_S7_NS_9DispLevelE",
+     STD_STRING_NEW},
+    {"_ZN5Tango7CommandC2ERKSsNS_10CmdArgTypeES3_S2_S2_NS_9DispLevelE", STD_STRING_OLD},
+    {"_ZN5Tango7CommandC2ERSsNS_10CmdArgTypeES2_S1_S1_NS_9DispLevelE", STD_STRING_OLD},
 };
+
+/* Finds the constructor; NULL if there is none that is known. */
+static command_new_t *find_command_new(const elf_image_t *libtango, std_string_layout_t *strings)
+{
+    for (size_t i = 0; i < sizeof command_new_symbols / sizeof *command_new_symbols; i++) {
+        void *found = elf_image_symbol(libtango, command_new_symbols[i].symbol, NULL);
+        *strings = command_new_symbols[i].strings;
+        if (found)
+            return (command_new_t *)found;
+    }
+    return NULL;
+}
+
+std_string_layout_t tango_string_layout(const elf_image_t *libtango)
+{
+    std_string_layout_t strings;
+    return find_command_new(libtango, &strings) ? strings : STD_STRING_NEW;
+}
 
 /* Finds all that commands need. Returns the symbol that is missing, or NULL. */
 static const char *find_functions(const elf_image_t *libtango, tango_functions_t *found)
@@ -92,13 +118,9 @@ static const char *find_functions(const elf_image_t *libtango, tango_functions_t
     if (!found->command_vtable)
         return vtable;
 
-    for (size_t i = 0; i < sizeof command_new_symbols / sizeof *command_new_symbols; i++) {
-        if (!found->command_new)
-            found->command_new =
-                (command_new_t *)elf_image_symbol(libtango, command_new_symbols[i], NULL);
-    }
+    found->command_new = find_command_new(libtango, &found->strings);
     if (!found->command_new)
-        return command_new_symbols[0];
+        return command_new_symbols[0].symbol;
 
     static const char operator_new[] = "_Znwm";
     found->operator_new = (operator_new_t *)elf_image_imported(libtango, operator_new);
@@ -156,11 +178,11 @@ static void delete_as_libtango(const elf_image_t *libtango, void *memory, size_t
         sized(memory, size);
 }
 
-typedef void device_name_t(tango_string_t *result, void *proxy);
+typedef void device_name_t(std_string_room_t *result, void *proxy);
 typedef struct {
     device_name_t *function;
     void *proxy;
-    tango_string_t *result;
+    std_string_room_t *result;
 } device_name_call_t;
 
 static void call_device_name(void *argument)
@@ -171,21 +193,29 @@ static void call_device_name(void *argument)
 
 bool tango_device_name(const elf_image_t *libtango, void *proxy, char *name, size_t size)
 {
-    /* std::string DeviceProxy::dev_name(): an object as result is written where the first, hidden
-       argument points to. */
-    tango_string_t result = {0};
-    device_name_call_t call = {(device_name_t *)elf_image_symbol(
-                                   libtango, "_ZN5Tango11DeviceProxy8dev_nameB5cxx11Ev", NULL),
-                               proxy, &result};
+    /* std::string DeviceProxy::dev_name(), with either std::string: an object as result is written
+       where the first, hidden argument points to. */
+    static const struct {
+        const char *symbol;
+        std_string_layout_t strings;
+    } dev_names[] = {{"_ZN5Tango11DeviceProxy8dev_nameB5cxx11Ev", STD_STRING_NEW},
+                     {"_ZN5Tango11DeviceProxy8dev_nameEv", STD_STRING_OLD}};
+    std_string_room_t result = {0};
+    device_name_call_t call = {NULL, proxy, &result};
+    std_string_layout_t strings = STD_STRING_NEW;
+    for (size_t i = 0; i < sizeof dev_names / sizeof *dev_names && !call.function; i++) {
+        call.function = (device_name_t *)elf_image_symbol(libtango, dev_names[i].symbol, NULL);
+        strings = dev_names[i].strings;
+    }
     if (!call.function || !guard_call(call_device_name, &call))
         return false;
-    snprintf(name, size, "%.*s", (int)(result.length < size ? result.length : size - 1),
-             result.text);
-    if (result.text != result.local) {
-        size_t capacity; /* stands where a short text would */
-        memcpy(&capacity, result.local, sizeof capacity);
-        delete_as_libtango(libtango, (void *)result.text, capacity + 1);
-    }
+    size_t length;
+    const char *text = std_string_text(strings, (const std_string_t *)&result, &length);
+    snprintf(name, size, "%.*s", (int)(length < size ? length : size - 1), text);
+    size_t allocated;
+    void *memory = std_string_release(strings, &result, &allocated);
+    if (memory)
+        delete_as_libtango(libtango, memory, allocated);
     return true;
 }
 
@@ -199,11 +229,6 @@ int tango_newest_event_id(const elf_image_t *libtango)
 bool tango_has_query_event_system(const elf_image_t *libtango)
 {
     return elf_image_symbol(libtango, "_ZTVN5Tango22DevQueryEventSystemCmdE", NULL) != NULL;
-}
-
-static tango_string_t borrow_string(const char *text)
-{
-    return (tango_string_t){.text = text, .length = strlen(text)};
 }
 
 /* ---- commands ---- */
@@ -289,14 +314,15 @@ static void add_command(void *argument)
 {
     addition_t *addition = argument;
     const tango_command_t *command = addition->command;
-    tango_string_t name = borrow_string(command->name);
-    tango_string_t in_description = borrow_string(command->in_description);
-    tango_string_t out_description = borrow_string(command->out_description);
+    std_string_borrowed_t name, in_description, out_description;
 
     void *object = tango.operator_new(COMMAND_SIZE);
     memset(object, 0, COMMAND_SIZE);
-    tango.command_new(object, &name, (int)command->in_type, (int)command->out_type, &in_description,
-                      &out_description, DISPLAY_OPERATOR);
+    tango.command_new(object, std_string_borrow(tango.strings, &name, command->name),
+                      (int)command->in_type, (int)command->out_type,
+                      std_string_borrow(tango.strings, &in_description, command->in_description),
+                      std_string_borrow(tango.strings, &out_description, command->out_description),
+                      DISPLAY_OPERATOR);
     *(void **)object = &addition->class->vtable[VTABLE_HEAD];
     tango.add_command(addition->device, object, true);
 }

@@ -12,16 +12,10 @@
 #include <stdint.h>
 
 #include "agent/elf_image.h"
+#include "agent/std_string.h"
 
 /* Tango::CmdArgType, as far as it is used here. */
 typedef enum { TANGO_DEV_VOID = 0, TANGO_DEV_BOOLEAN = 1, TANGO_DEV_STRING = 8 } tango_type_t;
-
-/* A std::string of libstdc++'s new ABI. */
-typedef struct {
-    const char *text;
-    size_t length;
-    char local[16];
-} tango_string_t;
 
 /* A sequence<string> of omniORB 4.2 and 4.3: Tango::DevVarStringArray. */
 typedef struct {
@@ -54,6 +48,9 @@ typedef struct {
 /* Finds the process's libtango; the object that holds the address `not_in` isn't it, nor is another
    copy of the agent. False if there is none, or none that can be read. */
 bool tango_find_library(elf_image_t *libtango, const void *not_in);
+
+/* Which std::string libtango was built with. */
+std_string_layout_t tango_string_layout(const elf_image_t *libtango);
 
 /* Calls the process's own Tango::Util::server_init(bool), which may throw: not guarded. */
 void tango_server_init(const elf_image_t *libtango, void *util, bool with_window);

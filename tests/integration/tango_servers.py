@@ -20,6 +20,7 @@ TANGO_HOST, and PyTango would remember the first one it saw.
 """
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -253,6 +254,7 @@ class ServerPool:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.servers = []
+        self.numbers = itertools.count(1)  # also for tests that start servers in several threads
 
     def __enter__(self):
         return self
@@ -266,7 +268,7 @@ class ServerPool:
 
     def add(self, argv, instance, devices, **options):
         """Start any server; returns its :class:`Server` once it answers."""
-        log = self.folder / f"server-{len(self.servers) + 1}.log"
+        log = self.folder / f"server-{next(self.numbers)}.log"
         server = Server(argv, instance, devices, log, **options)
         self.servers.append(server)
         if server.database:
