@@ -14,6 +14,7 @@ PYTHON := /usr/bin/python3
 ASAN   := $(BUILD)-asan
 TSAN   := $(BUILD)-tsan
 FUZZ   := $(BUILD)-fuzz
+WHEEL  := $(BUILD)-wheel
 
 # On a terminal Ninja shows its progress in one line; in a log it would be hundreds.
 NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
@@ -21,8 +22,9 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
-PYTHON_FILES = $(shell find $(wildcard demo tests bench) -name '*.py') demo/local-tango bench/run
-SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run
+PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango bench/run \
+               packaging/build-wheel
+SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
@@ -34,11 +36,11 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.t
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test setup-lint build demo test test-unit test-sanitizers \
+.PHONY: help setup setup-test setup-lint setup-package wheel build demo test test-unit test-sanitizers \
         test-fuzz fuzz test-bench bench soak test-integration test-compat format lint install clean FORCE
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z_%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup: ## install what building and the demo need (Debian 12 or later; root or sudo)
 	@scripts/setup run
@@ -48,6 +50,9 @@ setup-test:
 
 setup-lint:
 	@scripts/setup test lint
+
+setup-package:
+	@scripts/setup package
 
 # configure DIRECTORY, CMAKE-ARGUMENTS. What it says matters only when it fails.
 define configure
@@ -84,7 +89,7 @@ build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into bui
 demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run
 
-test: setup-test build test-unit test-sanitizers test-fuzz test-bench test-integration ## all of the tests
+test: setup-test build wheel test-unit test-sanitizers test-fuzz test-bench test-integration ## all of the tests
 
 soak: setup-test build ## ten million events under random load, every count compared; some 25 minutes
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} BUILD_DIR='$(abspath $(BUILD))' \
@@ -116,7 +121,8 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
 	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py tests/integration/test_event_types.py \
 	    tests/integration/test_harmless.py \
-	    tests/integration/test_monitor.py -k 'not 100000 and not overflows and not killed' $(PYTEST_ARGS)
+	    tests/integration/test_monitor.py tests/integration/test_patch_wheel.py \
+	    -k 'not 100000 and not overflows and not killed and not environment_with_it and not ended_in' $(PYTEST_ARGS)
 
 test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer
 	@cmake --build $(FUZZ) --target fuzzers -- $(NINJA_QUIET)
@@ -126,12 +132,28 @@ fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECON
 	@cmake --build $(FUZZ) --target fuzzers -- $(NINJA_QUIET)
 	@tests/fuzz/run $(abspath $(FUZZ)) $(FUZZERS)
 
-test-integration: setup-test build ## tests against a real Tango, started and ended by them
+test-integration: setup-test build wheel ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
 
 test-compat: build ## the same agent on other Tango generations (root; makes two root file systems)
 	@scripts/setup compat
 	@BUILD_DIR='$(abspath $(BUILD))' PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
+
+# Built on its own: with the prefix that it is made for, and nothing of this machine's settings.
+$(WHEEL)/build.ninja: $(WHEEL)/configuration $(CMAKE_LISTS)
+	$(call configure,$(WHEEL),-DCMAKE_INSTALL_PREFIX=/usr/local)
+
+wheel: setup-package $(WHEEL)/build.ninja ## a Python wheel with all of it, into dist/
+	@cmake --build $(WHEEL) --target ska-tango-event-monitor ska-tango-event-agent \
+	    ska-tango-event-agent-lib -- $(NINJA_QUIET)
+	@rm -rf '$(WHEEL)/stage'
+	@cmake --install $(WHEEL) --prefix '$(WHEEL)/stage' --strip >$(WHEEL)/install.log || \
+	    { cat $(WHEEL)/install.log; exit 1; }
+	@packaging/build-wheel '$(WHEEL)/stage'
+
+# build_pytango950: the PyTango wheel of that version that lies in dist/, with the agent inside.
+build_pytango%: build ## PyTango 9.5.0 or 9.5.1 (..950, ..951) with the agent, from its wheel in dist/
+	@packaging/patch-pytango '$(BUILD)/bin/ska-tango-event-agent' $*
 
 format: setup-lint ## put C and C++ into the house style
 	@clang-format -i $(C_FILES)
@@ -150,4 +172,4 @@ install: build ## into PREFIX, below DESTDIR
 	@echo "Installed below $(DESTDIR)$(PREFIX)."
 
 clean: ## remove what was built
-	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)' '$(FUZZ)'
+	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)' '$(FUZZ)' '$(WHEEL)'

@@ -130,6 +130,7 @@ static void read_environment(void)
 }
 
 static pthread_once_t attach_once = PTHREAD_ONCE_INIT;
+static bool switched_off;
 
 /* Hooks into the process's libtango. Runs once, whoever comes first; works whether events already
    flow or not. */
@@ -144,6 +145,12 @@ static void attach(void)
         return;
     }
     elf_image_pin(&libtango);
+    const char *wanted = getenv("SKA_TANGO_EVENT_AGENT");
+    switched_off = wanted && strcmp(wanted, "off") == 0;
+    if (switched_off) {
+        log_line(LOG_INFO, "switched off by SKA_TANGO_EVENT_AGENT");
+        return;
+    }
     tango_version(&libtango, origin.tango_version, sizeof origin.tango_version);
     hooks_install(&libtango, &streams, &subscriptions, &samples);
 }
@@ -169,5 +176,6 @@ void agent_server_init(void *util, bool with_window)
     }
     tango_server_init(&libtango, util, with_window); /* may throw; then there is no server */
     static pthread_once_t added_once = PTHREAD_ONCE_INIT;
-    pthread_once(&added_once, add_commands);
+    if (!switched_off)
+        pthread_once(&added_once, add_commands);
 }

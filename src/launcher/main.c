@@ -1,4 +1,5 @@
-/* ska-tango-event-agent: starts a command with the agent loaded. */
+/* ska-tango-event-agent: starts a command with the agent loaded, or puts it into a PyTango wheel.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "launcher/agent_path.h"
+#include "launcher/patch_wheel.h"
 #include "version.h"
 
 #define PROGRAM    "ska-tango-event-agent"
@@ -27,12 +29,17 @@ static const char *const schemas[] = {"1", "legacy", NULL};
 static const char usage_text[] =
     "usage: " PROGRAM " run [OPTION ...] [--] COMMAND [ARGUMENT ...]\n"
     "       " PROGRAM " path\n"
+    "       " PROGRAM " patch-wheel [-o DIRECTORY] WHEEL\n"
     "       " PROGRAM " --help | --version\n"
     "\n"
     "run   starts COMMAND, a Tango device server, with the event agent loaded. Its admin\n"
     "      device then has the commands QueryEventSystem, QueryEventAgent,\n"
     "      StartEventSystemPerfMon, StopEventSystemPerfMon and EnableEventSystemPerfMon.\n"
     "path  prints where the agent lies.\n"
+    "patch-wheel\n"
+    "      makes pytango-VERSION+events-....whl out of a PyTango wheel: the same PyTango, with "
+    "the\n"
+    "      agent inside, which \"import tango\" loads. It goes beside WHEEL, or to -o DIRECTORY.\n"
     "\n"
     "Options of run:\n"
     "  --perf           take performance samples from the start\n"
@@ -41,7 +48,7 @@ static const char usage_text[] =
     "  --log LEVEL      what the agent says on standard error: off, error (the default), info\n"
     "                   or debug\n"
     "\n"
-    "Exit status: that of COMMAND; 125 if there is no agent, 126 if COMMAND cannot be run,\n"
+    "Exit status of run: that of COMMAND; 125 if there is no agent, 126 if COMMAND cannot be run,\n"
     "127 if it is not found; 2 for a wrong usage.\n";
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
@@ -160,12 +167,48 @@ static int print_path(void)
     return finish_output();
 }
 
+static int make_patched_wheel(int argc, char **argv)
+{
+    char error[ERROR_SIZE];
+    const char *folder = NULL;
+    char *agent = NULL;
+    char *made = NULL;
+    int option = 0;
+
+    argv[0] = PROGRAM; /* for getopt's messages */
+    while ((option = getopt(argc, argv, "o:")) != -1) {
+        if (option != 'o')
+            return EXIT_USAGE;
+        folder = optarg;
+    }
+    if (optind + 1 != argc) {
+        complain("patch-wheel: which wheel, and only one? see " PROGRAM " --help");
+        return EXIT_USAGE;
+    }
+    agent = agent_path_find(error, sizeof error);
+    if (agent == NULL) {
+        complain("%s", error);
+        return EXIT_NO_AGENT;
+    }
+    made = patch_wheel(argv[optind], agent, folder, error, sizeof error);
+    free(agent);
+    if (made == NULL) {
+        complain("%s", error);
+        return EXIT_FAILURE;
+    }
+    puts(made);
+    free(made);
+    return finish_output();
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
 
     if (strcmp(verb, "run") == 0)
         return run(argc - 1, argv + 1);
+    if (strcmp(verb, "patch-wheel") == 0)
+        return make_patched_wheel(argc - 1, argv + 1);
     if (argc == 2 && strcmp(verb, "path") == 0)
         return print_path();
     if (argc == 2 && (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)) {

@@ -1,0 +1,102 @@
+"""Where Tango's events go: the event agent and the monitor, from Python.
+
+Every PyTango device server of the environment that this package is installed in has the agent
+loaded, by a start-up hook: nothing needs to be imported or called for that.
+``SKA_TANGO_EVENT_AGENT=off`` in the environment switches it off. ::
+
+    import tango
+    from ska_tango_event_monitor import parse
+
+    admin = tango.DeviceProxy(tango.DeviceProxy("foo/bar/sub").adm_name())
+    answer = parse(admin.QueryEventSystem())
+    for topic, subscription in answer.client.event_callbacks.items():
+        print(topic, subscription.event_count, subscription.lost_event_count)
+"""
+
+import os
+import sys
+
+import _ska_tango_event_agent
+
+from .answer import (
+    AgentInfo,
+    AnswerError,
+    Client,
+    ConsumerThread,
+    EventChannel,
+    EventStream,
+    EventSystem,
+    Histogram,
+    NotConnected,
+    PushSample,
+    ReceiveSample,
+    Server,
+    Subscription,
+    parse,
+)
+
+__version__ = "@VERSION@"
+
+__all__ = [
+    "AgentInfo",
+    "AnswerError",
+    "Client",
+    "ConsumerThread",
+    "EventChannel",
+    "EventStream",
+    "EventSystem",
+    "Histogram",
+    "NotConnected",
+    "PushSample",
+    "ReceiveSample",
+    "Server",
+    "Subscription",
+    "agent_path",
+    "enable",
+    "parse",
+    "program_path",
+]
+
+
+def agent_path() -> str:
+    """The absolute path of the agent's library, for ``LD_PRELOAD`` and the like.
+
+    ``SKA_TANGO_EVENT_AGENT_LIB`` in the environment names another one. Raises
+    :class:`FileNotFoundError` if the installation isn't complete.
+    """
+    return _ska_tango_event_agent.agent_path()
+
+
+def enable() -> bool:
+    """Load the agent into this process, where the start-up hook didn't (``python -S``, a zipped
+    application). Has to be called before ``import tango``.
+
+    Returns whether the agent is loaded: false if the environment switches it off. Raises
+    :class:`RuntimeError` if Tango is imported already, and :class:`OSError` if the agent can't be
+    opened.
+    """
+    if _ska_tango_event_agent.is_switched_off():
+        return False
+    if "tango" in sys.modules and not _is_loaded():
+        raise RuntimeError("tango is imported already: call enable() before that")
+    _ska_tango_event_agent.open_agent()
+    return True
+
+
+def _is_loaded() -> bool:
+    name = os.path.basename(agent_path())
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+        return any(line.rstrip().endswith(name) for line in maps)
+
+
+def program_path(name: str = "ska-tango-event-monitor") -> str:
+    """The absolute path of a program of this package: the monitor, or ``ska-tango-event-agent``.
+
+    Raises :class:`FileNotFoundError` if it isn't where it was installed.
+    """
+    folder = os.path.dirname(_ska_tango_event_agent.installed_path())
+    prefix = os.path.dirname(os.path.dirname(folder))
+    path = os.path.join(prefix, "bin", name)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"no {path}: install the package again")
+    return path

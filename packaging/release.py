@@ -1,0 +1,49 @@
+"""What there is to know of the release that this is: its version and its date.
+
+The version stands in the file VERSION, the date in the first heading of CHANGELOG.md:
+"## 0.1.0 (2026-11-23)". The date, and not the clock, goes into the packages, so that they can be
+made again with the same bytes. For shell scripts and make: ``release.py version``, ``epoch``,
+``changes``.
+"""
+
+import datetime
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def version():
+    """For example "0.1.0"."""
+    return (ROOT / "VERSION").read_text(encoding="utf-8").split()[0]
+
+
+def release_date():
+    """Midnight UTC of the release's day."""
+    first = re.search(r"^## (\S+) \((\d{4}-\d\d-\d\d)\)$", _changelog(), re.MULTILINE)
+    if not first or first[1] != version():
+        raise SystemExit(f"CHANGELOG.md has to begin with '## {version()} (YYYY-MM-DD)'")
+    date = datetime.date.fromisoformat(first[2])
+    return datetime.datetime.combine(date, datetime.time(), datetime.timezone.utc)
+
+
+def changes():
+    """What the changelog says of this release, a line each."""
+    section = re.split(r"^## .*$", _changelog(), flags=re.MULTILINE)[1]
+    return [line[2:] for line in section.splitlines() if line.startswith("- ")]
+
+
+def _changelog():
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    answers = {
+        "version": version,
+        "epoch": lambda: int(release_date().timestamp()),
+        "changes": lambda: "\n".join(changes()),
+    }
+    if len(sys.argv) != 2 or sys.argv[1] not in answers:
+        raise SystemExit(f"usage: {sys.argv[0]} {'|'.join(answers)}")
+    print(answers[sys.argv[1]]())
