@@ -24,7 +24,9 @@ FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
 PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango bench/run \
                packaging/build-wheel
-SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango
+SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango \
+               packaging/build-dist packaging/build-deb packaging/image/local-tango tests/build.sh packaging/completion/ska-tango-event-monitor \
+               packaging/completion/ska-tango-event-agent
 
 # Compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
@@ -36,8 +38,8 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.t
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test setup-lint setup-package wheel build demo test test-unit test-sanitizers \
-        test-fuzz fuzz test-bench bench soak test-integration test-compat format lint install clean FORCE
+.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo test test-unit test-sanitizers \
+        test-fuzz fuzz test-bench bench soak test-integration test-compat test-packages format lint install clean FORCE
 
 help: ## list the targets
 	@grep -hE '^[a-z_%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
@@ -95,11 +97,11 @@ soak: setup-test build ## ten million events under random load, every count comp
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} BUILD_DIR='$(abspath $(BUILD))' \
 	    $(PYTHON) -m pytest tests/integration/test_soak.py $(PYTEST_ARGS)
 
-bench: setup-test build ## what the agent costs; some minutes, on a machine with nothing else to do
+bench: setup-test build wheel ## what the agent costs; some minutes, on a machine with nothing else to do
 	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(BUILD))' bench/run $(BENCH_ARGS)
 
-test-bench: setup-test build ## that the benchmarks work
+test-bench: setup-test build wheel ## that the benchmarks work
 	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(BUILD))' bench/run --short
 
@@ -135,21 +137,33 @@ fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECON
 test-integration: setup-test build wheel ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
 
-test-compat: build ## the same agent on other Tango generations (root; makes two root file systems)
+test-compat: wheel ## the same wheel on other Tango generations (root; makes two root file systems)
 	@scripts/setup compat
-	@BUILD_DIR='$(abspath $(BUILD))' PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
+	@PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
 
 # Built on its own: with the prefix that it is made for, and nothing of this machine's settings.
 $(WHEEL)/build.ninja: $(WHEEL)/configuration $(CMAKE_LISTS)
-	$(call configure,$(WHEEL),-DCMAKE_INSTALL_PREFIX=/usr/local)
+	$(call configure,$(WHEEL),-DCMAKE_INSTALL_PREFIX=/usr/local -DSTEM_TESTS=OFF)
 
 wheel: setup-package $(WHEEL)/build.ninja ## a Python wheel with all of it, into dist/
-	@cmake --build $(WHEEL) --target ska-tango-event-monitor ska-tango-event-agent \
-	    ska-tango-event-agent-lib -- $(NINJA_QUIET)
+	@cmake --build $(WHEEL) -- $(NINJA_QUIET)
 	@rm -rf '$(WHEEL)/stage'
 	@cmake --install $(WHEEL) --prefix '$(WHEEL)/stage' --strip >$(WHEEL)/install.log || \
 	    { cat $(WHEEL)/install.log; exit 1; }
 	@packaging/build-wheel '$(WHEEL)/stage'
+
+dist: ## the source archive, into dist/
+	@packaging/build-dist
+
+deb: setup-package ## the Debian packages, into dist/
+	@packaging/build-deb
+
+image: ## an OCI image with a small Tango, the agent and the monitor, with podman or docker
+	@tests/build.sh
+
+test-packages: setup-test build ## the packages, installed in a bare Debian, and the image (root)
+	@scripts/setup test package image
+	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/packages $(PYTEST_ARGS)
 
 # build_pytango950: the PyTango wheel of that version that lies in dist/, with the agent inside.
 build_pytango%: build ## PyTango 9.5.0 or 9.5.1 (..950, ..951) with the agent, from its wheel in dist/

@@ -1,21 +1,23 @@
 """What there is to know of the release that this is: its version and its date.
 
 The version stands in the file VERSION, the date in the first heading of CHANGELOG.md:
-"## 0.1.0 (2026-11-23)". The date, and not the clock, goes into the packages, so that they can be
-made again with the same bytes. For shell scripts and make: ``release.py version``, ``epoch``,
-``changes``.
+"## 1.2.3 (2030-12-31)". The date, and not the clock, goes into the packages, so that they can be
+made again with the same bytes. For shell scripts: ``release.py version``, ``epoch`` and
+``debian-changelog``.
 """
 
 import datetime
+import email.utils
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def version():
-    """For example "0.1.0"."""
+    """For example "1.2.3"."""
     return (ROOT / "VERSION").read_text(encoding="utf-8").split()[0]
 
 
@@ -34,6 +36,19 @@ def changes():
     return [line[2:] for line in section.splitlines() if line.startswith("- ")]
 
 
+def debian_changelog():
+    """The text of a Debian package's changelog, with this release in it."""
+    control = (ROOT / "packaging" / "debian" / "control").read_text(encoding="utf-8")
+    maintainer = re.search(r"^Maintainer: (.+)$", control, re.MULTILINE)[1]
+    entries = "\n".join(textwrap.fill(line, 76, initial_indent="  * ", subsequent_indent="    ")
+                        for line in changes())
+    date = email.utils.format_datetime(release_date())
+    return (
+        f"ska-tango-event-monitor ({version()}) unstable; urgency=medium\n\n{entries}\n\n"
+        f" -- {maintainer}  {date}"
+    )
+
+
 def _changelog():
     return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
@@ -42,7 +57,7 @@ if __name__ == "__main__":
     answers = {
         "version": version,
         "epoch": lambda: int(release_date().timestamp()),
-        "changes": lambda: "\n".join(changes()),
+        "debian-changelog": debian_changelog,
     }
     if len(sys.argv) != 2 or sys.argv[1] not in answers:
         raise SystemExit(f"usage: {sys.argv[0]} {'|'.join(answers)}")

@@ -190,14 +190,20 @@ static bool read_entry(patch_t *self, const char *entry, content_t *content)
     zip_file_t *file = NULL;
     bool ok = false;
 
-    if (zip_stat(self->zip, entry, 0, &stat) != 0)
-        return fail(self, "%s is no PyTango wheel: there is no %s in it", self->path, entry);
-    if (stat.size > MAX_FILE_SIZE)
-        return fail(self, "%s: %s in it is too large", self->path, entry);
+    if (zip_stat(self->zip, entry, 0, &stat) != 0) {
+        fail(self, "%s is no PyTango wheel: there is no %s in it", self->path, entry);
+        return false;
+    }
+    if (stat.size > MAX_FILE_SIZE) {
+        fail(self, "%s: %s in it is too large", self->path, entry);
+        return false;
+    }
     content->size = (size_t)stat.size;
     content->data = malloc(content->size + 1);
-    if (content->data == NULL)
-        return fail_memory(self);
+    if (content->data == NULL) {
+        fail_memory(self);
+        return false;
+    }
     content->data[content->size] = '\0';
     file = zip_fopen(self->zip, entry, 0);
     /* At the end of the file libzip compares the checksum. */

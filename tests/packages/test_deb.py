@@ -1,0 +1,130 @@
+"""The Debian packages, installed into a bare Debian 12, used there, and removed again."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ROOT, VERSION, run
+from local_tango import free_port
+
+PACKAGES = ("ska-tango-event-agent", "ska-tango-event-monitor")
+DEPENDENCIES = "libtango9 libjansson4 libzip4 libssl3 python3-tango"
+# What dpkg and apt keep of what they did.
+BOOKS = r"^\./(var/(lib/(dpkg|apt|systemd)|cache|log)|tmp|proc|dev|run)(/|$)|__pycache__"
+
+SERVER = """
+from tango.server import Device, attribute, command, run
+class Publisher(Device):
+    def init_device(self):
+        super().init_device()
+        self.pushed = 0
+        self.set_change_event("value", True, False)
+    @attribute(dtype=int)
+    def value(self):
+        return self.pushed
+run((Publisher,))
+"""
+
+
+@pytest.fixture(scope="module")
+def debs():
+    """{package: path}."""
+    run("make", "deb", cwd=ROOT)
+    return {name: ROOT / "dist" / f"{name}_{VERSION}_amd64.deb" for name in PACKAGES}
+
+
+@pytest.fixture
+def installed(chroot, debs):
+    """A chroot with the packages in it; chroot.before: what was there without them."""
+    chroot.run(f"apt-get -qq update && apt-get -qq install --no-install-recommends -y {DEPENDENCIES}")
+    chroot.before = files(chroot)
+    for path in debs.values():
+        chroot.put(path, "root")
+    chroot.run("dpkg --install /root/*.deb && rm /root/*.deb")
+    return chroot
+
+
+def files(chroot):
+    found = chroot.run("cd / && find . -xdev").stdout.splitlines()
+    return {path for path in found if not re.search(BOOKS, path)}
+
+
+def test_install_use_and_purge(installed):
+    for program in PACKAGES:
+        assert installed.run(f"{program} --version").stdout == f"{program} {VERSION}\n"
+    path = installed.run("ska-tango-event-agent path").stdout.strip()
+    assert path == "/usr/lib/x86_64-linux-gnu/ska-tango-event-monitor/libska-tango-event-agent.so"
+    added = files(installed) - installed.before
+    for name in PACKAGES:
+        for expected in (
+            f"./usr/share/man/man1/{name}.1.gz",
+            f"./usr/share/bash-completion/completions/{name}",
+            f"./usr/share/doc/{name}/changelog.gz",
+        ):
+            # dpkg in a slim system may be told to leave documentation out, but not in this one.
+            assert expected in added
+    # Nobody has enabled the recorder.
+    assert not [path for path in added if "wants" in path]
+
+    installed.run(f"apt-get -qq purge -y {' '.join(PACKAGES)}")
+    assert files(installed) == installed.before
+
+
+def test_a_server_and_its_recorder(installed, tmp_path):
+    """The unit's own command line, with its settings, records what a server with the agent did."""
+    (tmp_path / "Publisher.py").write_text(SERVER)
+    installed.put(tmp_path / "Publisher.py", "root")
+    port = free_port()
+    device = f"tango://127.0.0.1:{port}/a/b/c#dbase=no"
+    server = subprocess.Popen(
+        installed.command(
+            "exec ska-tango-event-agent run -- python3 /root/Publisher.py 1 -nodb -dlist Publisher::a/b/c"
+            f" -ORBendPoint giop:tcp:127.0.0.1:{port}"
+        ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    unit = "/lib/systemd/system/ska-tango-event-monitor@.service"
+    recorder = f"""
+        set -eu
+        sed -n 's/^Environment=//p' {unit} >/root/settings
+        cat /etc/default/ska-tango-event-monitor >>/root/settings
+        echo 'DEVICES="{device}"; OPTIONS="--count 2"; POLL_PERIOD=0.5' >>/root/settings
+        set -a; . /root/settings; set +a
+        mkdir -p /var/lib/ska-tango-event-monitor
+        for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && break; sleep 0.1; done
+        eval "exec $(sed -n 's/^ExecStart=//p' {unit} | sed 's|%S|/var/lib|g; s|%i|night|g')"
+    """
+    try:
+        # It answers before it is ready; then the recorder says so, and the service is tried again.
+        for _ in range(20):
+            done = installed.run(recorder, check=False)
+            recorded = installed.layers[0] / "var/lib/ska-tango-event-monitor/night.jsonl"
+            if done.returncode == 0 and "QueryEventAgent" in recorded.read_text():
+                break
+        assert done.returncode == 0, done.stderr
+        lines = [json.loads(line) for line in recorded.read_text().splitlines()]
+        assert device.split("/a/")[0] in json.dumps(lines[-1]) and "event_counters" in json.dumps(lines[-1])
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_the_unit(debs, tmp_path):
+    """As systemd reads it."""
+    run("dpkg", "--extract", debs["ska-tango-event-monitor"], tmp_path)
+    (unit,) = tmp_path.glob("**/ska-tango-event-monitor@.service")
+    text = unit.read_text()
+    assert "[Install]" in text and "EnvironmentFile=-/etc/default/ska-tango-event-monitor-%i" in text
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("there is no systemd-analyze on this machine")
+    copy = tmp_path / "ska-tango-event-monitor@night.service"
+    text = re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
+    copy.write_text(text.replace("/usr/bin/", f"{tmp_path}/usr/bin/"))
+    checked = run("systemd-analyze", "verify", copy, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    exposure = run("systemd-analyze", "security", "--offline=true", "--threshold=20", copy, check=False)
+    assert exposure.returncode == 0, exposure.stdout
