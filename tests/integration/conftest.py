@@ -1,6 +1,7 @@
 """Fixtures for tests against a real Tango. What they give is described in tango_servers.py."""
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,3 +52,12 @@ def database(tmp_path_factory):
     running = tango_servers.start_database(tmp_path_factory.mktemp("database"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def mount_namespace():
+    """The beginning of a command that runs in a mount namespace of its own."""
+    command = ["unshare", "--mount"]
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mount namespace can be made here: that needs root, outside of a chroot")
+    return command

@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from tango_servers import PYTHON, ROOT, clean_environment
+from tango_servers import PYTHON, ROOT, clean_environment, wait_for
 
 WHEEL_DIR = Path(os.environ.get("WHEEL_DIR", ROOT / "dist"))
 VERSION = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
@@ -91,6 +92,28 @@ def run(*command, check=True, env=None, **options):
     return done
 
 
+def exchange(publisher, subscriber, count):
+    """Events of ``burst`` from one test server to the other: some until the first arrives, and then
+    ``count`` more. Returns how many were pushed, and for how many the callback was called."""
+    subscriber.proxy().Subscribe([publisher.attribute("burst"), "change"])
+    at_first = subscriber.proxy().received
+
+    def arrived():
+        publisher.proxy().PushBurst(1)
+        return subscriber.proxy().received > at_first
+
+    def newest_is_there():
+        (details,) = json.loads(subscriber.proxy().details).values()
+        return details["last_value"] == publisher.proxy().pushed
+
+    wait_for(arrived, 30, "the first event", 0.1)
+    publisher.proxy().PushBurst(count)
+    wait_for(newest_is_there, 30, f"{count} events")
+    received = subscriber.proxy().received - at_first
+    assert received > count
+    return publisher.proxy().pushed, received
+
+
 # ---- PyTango wheels ----
 
 
@@ -137,6 +160,9 @@ def make_pytango_wheel(folder, bundled=False, platform="manylinux_2_35_x86_64", 
     info = f"pytango-{version}.dist-info"
     stage = Path(folder) / "stage"
     shutil.copytree(site / "tango", stage / "tango", ignore=shutil.ignore_patterns("__pycache__"))
+    for extension in (stage / "tango").glob("_tango.*.so"):
+        if sys.implementation.cache_tag not in extension.name:
+            extension.unlink()  # the system has it for other Pythons, too
     if bundled:
         _bundle(stage)
     files = {

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 
 import pytest
-from tango_servers import BUILD, clean_environment, wait_for
+from starter import Starter
+from tango_servers import BUILD, ROOT, TANGO_TEST, clean_environment, wait_for
 
 # Prints what it was started with, as the command that the launcher becomes.
 SHOW = "printf '%s|' \"$LD_PRELOAD\" \"$@\""
@@ -212,3 +214,47 @@ def test_a_server_with_the_agent(servers, launcher_bin):
     assert "QueryEventAgent" in [command.cmd_name for command in pub.admin_proxy().command_list_query()]
     pid = wait_for(lambda: json.loads(pub.admin_proxy().QueryEventAgent())["agent"]["pid"])
     assert pid == pub.pid
+
+
+def test_the_servers_of_a_starter(launcher_bin, database, tmp_path):
+    """Starter hands down what it was started with: a C++ server that nobody touched has the agent."""
+    folder = tmp_path / "servers"
+    folder.mkdir()
+    (folder / "TangoTest").symlink_to(TANGO_TEST)
+    with Starter(database, folder, tmp_path, [launcher_bin, "run", "--"]) as starter:
+        admin = starter.start("TangoTest/starter", "TangoTest", "starter/tangotest/1")
+        wait_for(lambda: "QueryEventAgent" in admin.get_command_list(), 30, "the commands")
+        assert json.loads(admin.QueryEventAgent())["agent"]["pid"] != starter.process.pid
+
+
+@pytest.mark.parametrize("program", ["ska-tango-event-agent", "ska-tango-event-monitor"])
+def test_completion_knows_every_option(program):
+    help_text = subprocess.run(
+        [BUILD / "bin" / program, "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    script = """
+        . "$1"; shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        "_${1//-/_}"
+        printf '%s\\n' "${COMPREPLY[@]}"
+    """
+
+    def complete(*words):
+        file = ROOT / "packaging" / "completion" / program
+        return set(
+            subprocess.run(
+                ["bash", "-c", script, "bash", file, program, *words], capture_output=True, text=True, check=True
+            ).stdout.split()
+        )
+
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text))
+    assert len(options) >= 4
+    if program == "ska-tango-event-monitor":
+        assert complete("--") == options
+    else:
+        verbs = set(re.findall(rf"{program} ([a-z][a-z-]+)", help_text))
+        assert complete("") - {"--help", "--version"} == verbs == {"run", "path", "patch-wheel"}
+        assert complete("run", "--") | complete("--") == options
+        assert complete("run", "--schema", "") == {"1", "legacy"}
+        assert complete("run", "--log", "e") == {"error"}
+        assert "-o" in complete("patch-wheel", "-")
