@@ -3,8 +3,9 @@
  *
  * The sequence is odd while the writer is at work. All fields of an entry are atomic; they are
  * stored with release and loaded with acquire, which orders them against the sequence without
- * fences (plain moves on x86-64). A reader that meets the writer tries again; after many tries it
- * takes what it has, each number whole by itself: a query must end, whatever the load.
+ * fences (plain moves on x86-64). A reader that meets the writer tries again; a writer that lost
+ * its processor in between is given time to get it back. After some 0.1 s the reader takes what it
+ * has, each number whole by itself: a query must end, whatever the load.
  */
 #ifndef STEM_AGENT_SEQLOCK_H
 #define STEM_AGENT_SEQLOCK_H
@@ -12,8 +13,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
-enum { SEQLOCK_READ_TRIES = 100000 };
+enum {
+    SEQLOCK_READ_SPINS = 1000,
+    SEQLOCK_READ_WAITS = 1000,
+    SEQLOCK_READ_WAIT_NS = 50000, /* the kernel makes it some 0.1 ms */
+};
 
 static inline void seqlock_write_begin(_Atomic uint32_t *sequence)
 {
@@ -35,7 +41,11 @@ static inline uint32_t seqlock_read_begin(_Atomic uint32_t *sequence)
 static inline bool seqlock_read_again(_Atomic uint32_t *sequence, uint32_t begun, int *tries)
 {
     bool whole = !(begun & 1) && atomic_load_explicit(sequence, memory_order_relaxed) == begun;
-    return !whole && ++*tries < SEQLOCK_READ_TRIES;
+    if (whole || ++*tries > SEQLOCK_READ_SPINS + SEQLOCK_READ_WAITS)
+        return false;
+    if (*tries > SEQLOCK_READ_SPINS)
+        nanosleep(&(struct timespec){.tv_nsec = SEQLOCK_READ_WAIT_NS}, NULL);
+    return true;
 }
 
 /* Only the one writer adds. */
