@@ -230,8 +230,23 @@ def test_exceptions_of_push_event_reach_who_pushes(servers, agent_lib, database,
 
 
 def test_signals_in_the_middle_of_hooks(servers, agent_lib, database):
-    publisher = servers.cpp_publisher(agent=True, database=database)
-    subscriber = servers.cpp_subscriber(agent=True, database=database)
+    for attempt in range(5):
+        try:
+            push_under_signals(servers, database, f"signals-{attempt}")
+            return
+        except tango.DevFailed as error:
+            # Where a signal meets ZeroMQ in a system call, cppTango gives the event up, with or
+            # without the agent; what was pushed isn't known then.
+            if "Interrupted system call" not in str(error):
+                raise
+        servers.servers[-1].stop()
+        servers.servers[-2].stop()
+    raise AssertionError("cppTango gave up an event each time")
+
+
+def push_under_signals(servers, database, instance):
+    publisher = servers.cpp_publisher(agent=True, database=database, instance=instance)
+    subscriber = servers.cpp_subscriber(agent=True, database=database, instance=instance)
     number = subscriber.proxy().Subscribe(publisher.attribute("burst"))
     publisher.admin_proxy().StartEventSystemPerfMon()
     publisher.proxy().StartSignals(50)
