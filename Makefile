@@ -137,7 +137,7 @@ fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECON
 test-integration: setup-test build wheel ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
 
-test-compat: wheel ## the same wheel on other Tango generations (root; makes two root file systems)
+test-compat: wheel ## the same wheel on other Tango generations (root; makes three root file systems)
 	@scripts/setup compat
 	@PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
 

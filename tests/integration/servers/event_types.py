@@ -49,7 +49,10 @@ class EventTypes(Device):
         for name in VALUES:
             self.set_change_event(name, True, False)
             self.set_archive_event(name, True, False)
-            self.set_data_ready_event(name, True)
+            if hasattr(self, "set_data_ready_event"):
+                self.set_data_ready_event(name, True)
+            else:  # PyTango 9.3.2
+                self.get_device_attr().get_attr_by_name(name).set_data_ready_event(True)
             if hasattr(self, "set_alarm_event"):  # since 10.0
                 self.set_alarm_event(name, True, False)
         self.poll_attribute("polled", POLL_PERIOD_MS)
