@@ -42,6 +42,8 @@ typedef struct {
     bool summaries_failing; /* and that was said */
     bool lost;              /* something that was asked for was lost: exit status 1 */
     bool closed;            /* nobody takes what we have to say: stop */
+    bool answered;          /* at least one server did, at least once */
+    bool late;              /* the last poll took longer than the period, and that was said */
 } monitor_t;
 
 /* One line on standard error. Texts come from the network: made fit for a terminal first. */
@@ -157,6 +159,18 @@ static int64_t next_moment_ns(int64_t first_ns, int64_t period_ns)
     return first_ns + (passed + 1) * period_ns;
 }
 
+/* Tells, once until it is over, that polls take longer than the period. */
+static void say_when_late(monitor_t *self, int64_t begun_ns, int64_t period_ns)
+{
+    const int64_t late_ns = monotonic_ns() - begun_ns - period_ns;
+    if (late_ns > 0 && !self->late)
+        say_and_free(memory_format(
+            "a poll took %.3g s longer than the period: polls keep to the schedule, and those that "
+            "are late are left out",
+            (double)late_ns / (double)NS_PER_SECOND));
+    self->late = late_ns > 0;
+}
+
 static void record(monitor_t *self, const snapshot_t *snapshot)
 {
     char *error = NULL;
@@ -215,6 +229,7 @@ static bool has_answer(const snapshot_t *snapshot)
 static void poll_once(monitor_t *self)
 {
     snapshot_t *snapshot = poller_poll(self->poller, self->stop_fd);
+    self->answered |= has_answer(snapshot);
     /* Answers that came before a signal count: their samples exist nowhere else any more. */
     if (!is_stopped(self) || has_answer(snapshot)) {
         if (self->recording)
@@ -231,9 +246,12 @@ static void poll_on(monitor_t *self)
     const int64_t first_ns = monotonic_ns();
     int64_t left = self->options.count;
     for (;;) {
+        const int64_t begun_ns = monotonic_ns();
         poll_once(self);
         if (self->closed || is_stopped(self))
             return;
+        if (self->options.count != 1)
+            say_when_late(self, begun_ns, period_ns);
         if (self->options.count > 0 && --left == 0)
             return;
         if (!wait_until(self, next_moment_ns(first_ns, period_ns)))
@@ -281,10 +299,11 @@ static int run(monitor_t *self)
     poller_start_perf(self->poller, self->stop_fd);
     if (!is_stopped(self))
         poll_on(self);
+    const bool in_vain = !self->answered && !is_stopped(self);
     if (self->options.perf)
         stop_perf(self);
     recording_destroy(&self->recording);
-    return self->lost ? EXIT_FAILURE : EXIT_SUCCESS;
+    return self->lost || in_vain ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int monitor(const options_t *options)

@@ -29,6 +29,8 @@
     "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
     "ska-tango-event-monitor(1))"
 
+#define ASKED_AGAIN "; it is asked again at every poll"
+
 typedef enum { TASK_NONE, TASK_CONNECT, TASK_POLL, TASK_START_PERF, TASK_STOP_PERF } task_t;
 
 /* What came of a task. All owned. */
@@ -45,7 +47,10 @@ typedef struct {
     poller_t *poller;
     pthread_t thread;
     bool has_thread;
-    bool connected;
+
+    /* The poller's. */
+    char *name; /* the admin device's, or as given where that wasn't found at the start */
+    bool found; /* admin is known */
 
     /* Guarded by the poller's lock. */
     pthread_cond_t wake;
@@ -62,7 +67,7 @@ typedef struct {
     tango_admin_t admin;
     tango_device_t *device;
     tango_event_commands_t commands;
-    bool restarted; /* maybe: ask for its commands again before the next poll */
+    bool restarted; /* maybe, or never seen yet: ask for its commands before the next poll */
 } worker_t;
 
 struct poller {
@@ -113,13 +118,15 @@ static void own_error(tango_error_t *error, tango_error_kind_t kind, const char 
 
 /* ---- in the worker's thread ---- */
 
+/* May be called again: does what is still to be done. */
 static void do_connect(worker_t *self, tango_error_t *error)
 {
-    if (!tango_client_find_admin(self->given, &self->admin, error))
+    if (!self->admin.name && !tango_client_find_admin(self->given, &self->admin, error))
         return;
-    self->device = tango_device_new(self->admin.name, error);
-    if (self->device)
-        tango_device_event_commands(self->device, &self->commands, error);
+    if (!self->device)
+        self->device = tango_device_new(self->admin.name, error);
+    self->restarted =
+        !self->device || !tango_device_event_commands(self->device, &self->commands, error);
 }
 
 /*
@@ -129,7 +136,9 @@ static void do_connect(worker_t *self, tango_error_t *error)
 static void switch_perf(worker_t *self, bool on, tango_error_t *error)
 {
     const tango_event_commands_t *commands = &self->commands;
-    if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
+    if (!self->device)
+        own_error(error, TANGO_ERROR_NOT_RUNNING, "its server is not running or can't be reached");
+    else if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
         tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", on, error);
     else
         tango_device_call(self->device, on ? "StartEventSystemPerfMon" : "StopEventSystemPerfMon",
@@ -143,8 +152,10 @@ static bool refresh_commands(worker_t *self, tango_error_t *error)
     if (!tango_device_event_commands(self->device, &commands, error))
         return false;
     if (!commands.query_event_agent && !commands.query_event_system) {
+        const bool had = self->commands.query_event_agent || self->commands.query_event_system;
         own_error(error, TANGO_ERROR_NO_COMMAND,
-                  "it was restarted without the agent: QueryEventSystem is gone");
+                  had ? "it was restarted without the agent: QueryEventSystem is gone"
+                      : "has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT);
         return false;
     }
     self->commands = commands;
@@ -162,7 +173,9 @@ static void query(worker_t *self, result_t *result)
 static void do_poll(worker_t *self, result_t *result)
 {
     const double start = monotonic_seconds();
-    if (!self->restarted || refresh_commands(self, &result->error)) {
+    if (!self->device)
+        do_connect(self, &result->error);
+    if (self->device && (!self->restarted || refresh_commands(self, &result->error))) {
         query(self, result);
         if (!result->data && result->error.kind == TANGO_ERROR_NO_COMMAND) {
             tango_error_clear(&result->error);
@@ -274,6 +287,7 @@ static worker_t *worker_new(poller_t *poller, const char *given)
     worker_t *self = memory_new(1, sizeof *self);
     self->poller = poller;
     self->given = memory_string(given);
+    self->name = memory_string(given);
     pthread_cond_init(&self->wake, NULL);
     return self;
 }
@@ -285,6 +299,7 @@ static void worker_free(worker_t *self)
     result_clear(&self->result);
     tango_admin_clear(&self->admin);
     free(self->given);
+    free(self->name);
     free(self);
 }
 
@@ -454,15 +469,13 @@ static const char *what_to_do(tango_error_kind_t kind)
     switch (kind) {
     case TANGO_ERROR_NO_DEVICE:
         return ": check the name";
-    case TANGO_ERROR_NOT_RUNNING:
-        return ": " LOAD_THE_AGENT;
     case TANGO_ERROR_DATABASE:
         return ": start it, or name the right one: TANGO_HOST=HOST:PORT, or "
                "tango://HOST:PORT/DEVICE";
     case TANGO_ERROR_TANGO_HOST:
         return ": set it to that of the Tango database, or name tango://HOST:PORT/DEVICE";
+    case TANGO_ERROR_NOT_RUNNING:
     case TANGO_ERROR_TIMEOUT:
-        return ": see whether it hangs, or try a longer --timeout";
     case TANGO_ERROR_NONE:
     case TANGO_ERROR_NO_COMMAND:
     case TANGO_ERROR_OTHER:
@@ -471,11 +484,11 @@ static const char *what_to_do(tango_error_kind_t kind)
     return "";
 }
 
-/* The first worker of the same server as worker i; all up to i that are connected are looked at. */
+/* The first worker of the same server as worker i; i itself if its server isn't known. */
 static size_t first_of_server(const poller_t *self, size_t i)
 {
-    for (size_t k = 0; k < i; k++)
-        if (self->workers[k]->connected &&
+    for (size_t k = 0; k < i && self->workers[i]->found; k++)
+        if (self->workers[k]->found &&
             strcmp(self->workers[k]->admin.identity, self->workers[i]->admin.identity) == 0)
             return k;
     return i;
@@ -495,12 +508,12 @@ static void say_shared_server(poller_t *self, size_t first)
     }
     if (shared)
         say(self, POLLER_NOTE,
-            memory_format("%s: the server of %s; it is asked once",
-                          self->workers[first]->admin.name, names));
+            memory_format("%s: the server of %s; it is asked once", self->workers[first]->name,
+                          names));
     free(names);
 }
 
-/* Keeps one worker a server. All must be connected. */
+/* Keeps one worker a server. */
 static void merge_servers(poller_t *self)
 {
     bool *keep = memory_new(self->worker_count, sizeof *keep);
@@ -539,6 +552,46 @@ static bool check_commands(poller_t *self, const worker_t *worker)
     return true;
 }
 
+/* Whether a failure at the start may go by itself: then the server is asked again and again. */
+static bool may_come_up(tango_error_kind_t kind)
+{
+    return kind == TANGO_ERROR_NOT_RUNNING || kind == TANGO_ERROR_TIMEOUT;
+}
+
+/* Takes what came of a worker's first try to connect. Returns whether it can be polled. */
+static bool take_connection(poller_t *self, size_t i, double patience)
+{
+    worker_t *worker = self->workers[i];
+    result_t result;
+    if (!take_result(worker, &result)) {
+        /* It is still busy; nothing of it but what was given may be looked at. */
+        say(self, POLLER_NOTE,
+            memory_format("%s: no answer within %g s" ASKED_AGAIN, worker->given, patience));
+        return true;
+    }
+    const tango_error_kind_t kind = result.error.kind;
+    bool good = true;
+    if (worker->admin.name) {
+        worker->found = true;
+        free(worker->name);
+        worker->name = memory_string(worker->admin.name);
+    }
+    if (kind == TANGO_ERROR_NONE) {
+        if (first_of_server(self, i) == i)
+            good = check_commands(self, worker);
+    } else if (may_come_up(kind)) {
+        if (first_of_server(self, i) == i)
+            say(self, POLLER_NOTE,
+                memory_format("%s: %s" ASKED_AGAIN, worker->given, error_text(&result.error)));
+    } else {
+        say(self, POLLER_WARNING,
+            memory_format("%s: %s%s", worker->given, error_text(&result.error), what_to_do(kind)));
+        good = false;
+    }
+    result_clear(&result);
+    return good;
+}
+
 bool poller_connect(poller_t *self, int stop_fd)
 {
     /* The first connection to a server that takes connections but doesn't talk takes several
@@ -549,25 +602,8 @@ bool poller_connect(poller_t *self, int stop_fd)
         ask(self->workers[i], TASK_CONNECT);
     if (!await(self, patience, stop_fd))
         return false;
-    for (size_t i = 0; i < self->worker_count; i++) {
-        worker_t *worker = self->workers[i];
-        result_t result;
-        if (!take_result(worker, &result)) {
-            say(self, POLLER_WARNING,
-                memory_format("%s: no answer within %g s%s", worker->given, patience,
-                              what_to_do(TANGO_ERROR_TIMEOUT)));
-        } else if (result.error.kind != TANGO_ERROR_NONE) {
-            say(self, POLLER_WARNING,
-                memory_format("%s: %s%s", worker->given, error_text(&result.error),
-                              what_to_do(result.error.kind)));
-        } else {
-            worker->connected = true;
-        }
-        result_clear(&result);
-        good &= worker->connected;
-        if (worker->connected && first_of_server(self, i) == i)
-            good &= check_commands(self, worker);
-    }
+    for (size_t i = 0; i < self->worker_count; i++)
+        good &= take_connection(self, i, patience);
     if (good)
         merge_servers(self);
     return good;
@@ -583,10 +619,12 @@ void poller_start_perf(poller_t *self, int stop_fd)
     for (size_t i = 0; i < self->worker_count && waited; i++) {
         result_t result;
         const bool answered = take_result(self->workers[i], &result);
-        if (!answered || result.error.kind != TANGO_ERROR_NONE)
+        /* Of one that is down the user knows, and it is started with its first answer. */
+        if (!answered ||
+            (result.error.kind != TANGO_ERROR_NONE && result.error.kind != TANGO_ERROR_NOT_RUNNING))
             say(self, POLLER_WARNING,
                 memory_format("%s: can't start performance monitoring yet: %s",
-                              self->workers[i]->admin.name,
+                              self->workers[i]->name,
                               answered ? error_text(&result.error) : "no answer"));
         result_clear(&result);
     }
@@ -598,7 +636,7 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
     clock_gettime(CLOCK_REALTIME, &snapshot->time);
     for (size_t i = 0; i < self->worker_count; i++) {
         reply_t *reply = &snapshot->replies[i];
-        reply->server = memory_string(self->workers[i]->admin.name);
+        reply->server = memory_string(self->workers[i]->name);
         if (!ask(self->workers[i], TASK_POLL))
             reply->error =
                 memory_string("still hasn't answered an earlier request; not asked again");
@@ -651,8 +689,13 @@ void poller_remember(poller_t *self, snapshot_t **snapshot)
     }
     self->previous->time = new->time;
     for (size_t i = 0; i < new->reply_count; i++) {
-        if (!new->replies[i].response)
+        if (!new->replies[i].response) {
+            /* Of one that failed, why; and its last answer. */
+            free(self->previous->replies[i].error);
+            self->previous->replies[i].error = new->replies[i].error;
+            new->replies[i].error = NULL;
             continue;
+        }
         const reply_t old = self->previous->replies[i];
         self->previous->replies[i] = new->replies[i];
         self->previous->replies[i].time = new->time; /* it may outlive that snapshot */
@@ -680,7 +723,7 @@ bool poller_stop_perf(poller_t *self, int stop_fd)
             say(self, POLLER_WARNING,
                 memory_format("%s: performance monitoring may still be on: %s: "
                               "call its StopEventSystemPerfMon when it answers again",
-                              self->workers[i]->admin.name,
+                              self->workers[i]->name,
                               answered ? error_text(&result.error) : "no answer"));
         off &= is_off;
         result_clear(&result);

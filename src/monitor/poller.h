@@ -35,8 +35,9 @@ poller_t *poller_new(char *const *devices, size_t device_count, double timeout_s
 
 /*
  * Finds the servers of all devices and connects to them. Devices of one server become one server.
- * Says what is wrong with each device, one line each as a POLLER_WARNING, and returns false, if
- * any can't be polled or if it was called off.
+ * A server that isn't running, or doesn't answer, is told of as a POLLER_NOTE, and is tried again
+ * with every poll. Says what is wrong with each other device, one line each as a POLLER_WARNING,
+ * and returns false, if any can't be polled or if it was called off.
  */
 bool poller_connect(poller_t *self, int stop_fd);
 
@@ -57,8 +58,8 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd);
 
 /*
  * The last answer of each server, in the order of poller_poll()'s snapshots; a server that never
- * answered has an empty reply there. NULL if there was no snapshot yet. Owned by the poller; valid
- * until poller_remember().
+ * answered has none there. A server that failed the last time has its error beside that. NULL if
+ * there was no snapshot yet. Owned by the poller; valid until poller_remember().
  */
 const snapshot_t *poller_previous(const poller_t *self);
 

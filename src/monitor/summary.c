@@ -17,6 +17,7 @@
 typedef struct {
     const reply_t *reply;
     const response_t *before; /* NULL: not known */
+    const char *failed;       /* why it failed the time before; NULL: it didn't */
     changes_t *changes;       /* NULL: the server failed */
     double seconds;           /* since the answer before; NAN: not known */
 } part_t;
@@ -718,12 +719,19 @@ static void print_warnings(const summary_t *self, const response_t *response)
 
 static void print_server(const summary_t *self, const part_t *part)
 {
+    const char *error = part->reply->error ? part->reply->error : "no answer";
+    if (!part->changes && part->failed && strcmp(error, part->failed) == 0) {
+        return; /* it was said when it began */
+    }
     print_text(self->out, part->reply->server ? part->reply->server : "?");
     if (!part->changes) {
         fputs(": FAILED: ", self->out);
-        print_text(self->out, part->reply->error ? part->reply->error : "no answer");
+        print_text(self->out, error);
         fputc('\n', self->out);
         return;
+    }
+    if (part->failed) {
+        fputs(": answers again", self->out);
     }
     print_server_heading(self, part);
     print_warnings(self, part->reply->response);
@@ -763,10 +771,11 @@ static double seconds_of(const snapshot_t *snapshot, const reply_t *reply)
 static part_t compare_reply(const snapshot_t *previous, const snapshot_t *current, size_t place)
 {
     part_t part = {.reply = &current->replies[place], .seconds = NAN};
+    const reply_t *before = previous ? find_reply(previous, part.reply->server, place) : NULL;
+    part.failed = before ? before->error : NULL;
     if (!part.reply->response || part.reply->error) {
         return part;
     }
-    const reply_t *before = previous ? find_reply(previous, part.reply->server, place) : NULL;
     if (before && before->response) {
         part.before = before->response;
         part.seconds = seconds_of(current, part.reply) - seconds_of(previous, before);

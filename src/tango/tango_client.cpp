@@ -235,6 +235,13 @@ std::string numeric_host(const std::string &host)
     return failed ? lower(host) : text;
 }
 
+/* The admin device of a server that is not running, by what the database knows. */
+std::string admin_in_database(Tango::DeviceProxy &proxy)
+{
+    std::string device = proxy.dev_name();
+    return "dserver/" + proxy.get_device_db()->get_device_info(device).ds_full_name;
+}
+
 } // namespace
 
 extern "C" {
@@ -265,15 +272,16 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error
         Tango::DeviceProxy proxy(device);
         /* A proxy that couldn't connect keeps to itself why, and says later that it doesn't try
          * again so soon. Somebody who took the connection and didn't talk took our time, too. */
-        if (!proxy.is_connected() &&
+        const bool database = proxy.is_dbase_used();
+        if (!proxy.is_connected() && !database &&
             std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(call_timeout_ms))
             throw no_answer();
-        const bool database = proxy.is_dbase_used();
         const std::string host = database ? proxy.get_db_host() : proxy.get_dev_host();
         const std::string port = database ? proxy.get_db_port() : proxy.get_dev_port();
         /* Without a database adm_name() gives the host's full name, which may be another address
          * than the one that the server listens on: keep what the user wrote. */
-        const std::string path = path_of(proxy.adm_name());
+        const std::string path = proxy.is_connected() || !database ? path_of(proxy.adm_name())
+                                                                   : admin_in_database(proxy);
         admin->name = copy_of(authority_of(name) + path + (database ? "" : no_database));
         admin->identity = copy_of(std::string(database ? "database " : "host ") +
                                   numeric_host(host) + ":" + port + "/" + lower(path));

@@ -63,8 +63,8 @@ bool tango_client_init(int timeout_ms, tango_error_t *error);
 /*
  * Finds the admin device of the server that a device lives in. name is what a user wrote: a device,
  * an admin device or an alias, in the database of TANGO_HOST or with a "tango://host:port/" before
- * it; or "tango://host:port/a/b/c#dbase=no". The server has to be running. On success *admin is
- * filled in; free it with tango_admin_clear().
+ * it; or "tango://host:port/a/b/c#dbase=no". A server in a database need not be running, one
+ * without has to be. On success *admin is filled in; free it with tango_admin_clear().
  */
 bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error);
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ LOAD_THE_AGENT = (
     "start it with the agent: ska-tango-event-agent run -- COMMAND"
     " (see docs/, or ska-tango-event-monitor(1))"
 )
+IS_DOWN = "its server is not running or can't be reached"
+ASKED_AGAIN = "it is asked again at every poll"
 # Long: where it matters that the monitor ends before a server's time is up.
 LONG_S = 100
 # For the monitor to end; far below LONG_S, and far above what it takes.
@@ -162,7 +165,7 @@ def test_names_that_do_not_exist(servers):
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == message(
         f"{pub.full_name('no/such/device')}: its server has no such device: check the name",
-        f"{nothing_there}: its server is not running or can't be reached: {LOAD_THE_AGENT}",
+        f"{nothing_there}: {IS_DOWN}; {ASKED_AGAIN}",
         "a/b/c/d: Wrong device name syntax (domain/family/member) in a/b/c/d: check the name",
     )
 
@@ -197,15 +200,15 @@ def test_a_server_without_the_commands(servers):
 
 
 def test_a_server_that_does_not_talk(servers, freeze):
+    """It is asked all the same; that nobody ever answered is no success."""
     pub = servers.publisher(agent=True)
     freeze(pub)
-    result = run_monitor("--timeout", "0.5", pub.name())
-    assert (result.returncode, result.stdout) == (1, "")
+    result = run_monitor("--timeout", "0.5", "-n", 1, pub.name())
+    assert result.returncode == 1
+    assert "0 of 1 server answered, 1 FAILED" in result.stdout
     # What came first: the library gave up, or the monitor lost its patience.
     assert result.stderr in [
-        message(f"{pub.name()}: no answer within {seconds} s: see whether it hangs, or try a"
-                " longer --timeout")
-        for seconds in ("0.5", "2")
+        message(f"{pub.name()}: no answer within {seconds} s; {ASKED_AGAIN}") for seconds in ("0.5", "2")
     ]
 
 
@@ -222,9 +225,87 @@ def test_an_output_that_cannot_be_opened(servers, tmp_path):
 
 def test_a_recording_is_not_emptied_for_a_wrong_name(servers, recording):
     recording.write_text('{"time": "t", "replies": {}}\n')
-    result = run_monitor("-o", recording, f"tango://127.0.0.1:{free_port()}/a/b/c#dbase=no")
+    result = run_monitor("-o", recording, "a/b/c/d", TANGO_HOST="127.0.0.1:1")
     assert result.returncode == 1
     assert len(lines(recording)) == 1
+
+
+# Servers that are down ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", ["device", "admin device"])
+def test_a_server_of_a_database_that_is_down_at_the_start(servers, database, recording, start, named):
+    """It is picked up when it comes, on a port that nobody could know, with its monitoring on."""
+    other = servers.publisher("down/pub/other", f"down-{named.split()[0]}-other", agent=True, database=database)
+    pub = servers.publisher("down/pub/1", f"down-{named.split()[0]}", agent=True, database=database)
+    pub.stop()
+    name = pub.name() if named == "device" else pub.admin
+    monitor = start("-m", "--poll-period", 0.2, "-o", recording, name, other.name())
+    died = wait_for_replies(recording, pub, 3, has_error)
+    assert died[-1] == {"error": IS_DOWN}
+    assert all(has_data(reply) for reply in replies_of(recording, other))
+    for _ in range(2):
+        pub.port = free_port()
+        pub.start()
+        pub.admin_proxy().ZmqEventSubscriptionChange(["info"])
+        since = len(lines(recording))
+        wait_for_replies(
+            recording, pub, 1,
+            lambda r: has_data(r) and r["data"]["server"] and r["data"]["server"]["perf"] is not None,
+            since,
+        )
+        pub.stop()
+        wait_for_replies(recording, pub, 1, has_error, len(lines(recording)))
+    monitor.terminate()
+    status, output, errors = end_of(monitor)
+    assert (status, errors) == (0, message(f"{name}: {IS_DOWN}; {ASKED_AGAIN}"))
+    # Told when it changes, and not with every poll.
+    assert output.count(f"FAILED: {IS_DOWN}") == 3
+    assert output.count("answers again") == 2
+
+
+def test_a_server_without_a_database_that_is_down_at_the_start(servers, recording, start):
+    pub = servers.publisher(agent=True)
+    pub.stop()
+    monitor = start("--poll-period", 0.2, "-o", recording, pub.name())
+
+    def replies():
+        return [line["replies"][pub.name()] for line in lines(recording)]
+
+    wait_for(lambda: len(replies()) > 2, what="three polls")
+    assert all(has_error(reply) for reply in replies())
+    pub.start()
+    wait_for(lambda: has_data(replies()[-1]), what="an answer")
+    monitor.terminate()
+    status, output, errors = end_of(monitor)
+    assert (status, errors) == (0, message(f"{pub.name()}: {IS_DOWN}; {ASKED_AGAIN}"))
+    assert output.count("FAILED:") == 1 and output.count("answers again") == 1
+
+
+def test_a_server_that_comes_up_without_the_agent(servers, database, recording, start):
+    pub = servers.publisher("down/pub/bare", "down-bare", agent=False, database=database)
+    pub.stop()
+    monitor = start("-q", "--poll-period", 0.2, "-o", recording, pub.name())
+    wait_for_replies(recording, pub, 1, has_error)
+    pub.start()
+    bare = {"error": f"has neither QueryEventAgent nor QueryEventSystem: {LOAD_THE_AGENT}"}
+    wait_for_replies(recording, pub, 1, lambda reply: reply == bare)
+    monitor.terminate()
+    assert end_of(monitor)[0] == 0
+
+
+def test_a_poll_that_takes_longer_than_the_period(servers, start, freeze, recording):
+    """It is said, once, when it begins."""
+    pub = servers.publisher(agent=True)
+    monitor = start("-q", "--poll-period", 0.2, "--timeout", 0.7, "-o", recording, pub.name())
+    wait_for_replies(recording, pub, 1, has_data)
+    freeze(pub)
+    wait_for_replies(recording, pub, 4, has_error)
+    monitor.terminate()
+    status, _, errors = end_of(monitor)
+    (line,) = errors.splitlines()
+    late = re.fullmatch(re.escape(PROGRAM) + r"a poll took ([0-9.]+) s longer than the period: .*", line)
+    assert status == 0 and 0.4 < float(late[1]) < 5
 
 
 @pytest.mark.parametrize(
@@ -292,7 +373,7 @@ def test_names_in_a_database(servers, local_tango, recording):
     result = run_monitor("test/pub/1", "test/pub/2", "nobody", TANGO_HOST=local_tango.tango_host)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == message(
-        f"test/pub/1: its server is not running or can't be reached: {LOAD_THE_AGENT}",
+        f"test/pub/1: {IS_DOWN}; {ASKED_AGAIN}",
         "test/pub/2: the Tango database has no such device or alias: check the name",
         "nobody: the Tango database has no such device or alias: check the name",
     )
@@ -407,7 +488,8 @@ def test_a_server_that_hangs(servers, recording, start, freeze):
     since = len(lines(recording))
     wait_for_replies(recording, pub, 1, has_data, since)
     monitor.terminate()
-    assert end_of(monitor) == (0, "", "")
+    status, output, errors = end_of(monitor)
+    assert (status, output) == (0, "") and errors.count("longer than the period") == 1
     assert jq_takes(recording)
 
 

@@ -13,6 +13,7 @@
 #include "answers.h"
 #include "monitor/snapshot.h"
 #include "monitor/summary.h"
+#include "response/memory.h"
 
 #define START 1790000000 /* 2026-09-21T14:13:20 UTC */
 
@@ -204,6 +205,27 @@ static void test_failure(void **state)
                    "\n");
 }
 
+/* A snapshot of one server that failed. */
+static snapshot_t *failed_snapshot(const char *error)
+{
+    snapshot_t *snapshot = snapshot_new(1);
+    snapshot->replies[0].server = memory_string("dserver/srv/1");
+    snapshot->replies[0].error = memory_string(error);
+    return snapshot;
+}
+
+static void test_a_failure_is_told_when_it_changes(void **state)
+{
+    (void)state;
+    assert_summary(failed_snapshot("down"), failed_snapshot("down"), false,
+                   "1970-01-01T00:00:00+00:00  0 of 1 server answered, 1 FAILED\n"
+                   "\n");
+    assert_summary(failed_snapshot("down"), failed_snapshot("hangs"), false,
+                   "1970-01-01T00:00:00+00:00  0 of 1 server answered, 1 FAILED\n"
+                   "dserver/srv/1: FAILED: hangs\n"
+                   "\n");
+}
+
 /* ---- one server at a time -------------------------------------------------------------------- */
 
 #define AGENT(pid) "{'version': 1, 'agent': {'version': '0.1', 'pid': " #pid "}, "
@@ -231,7 +253,7 @@ static void test_a_server_that_failed_before(void **state)
 {
     (void)state;
     assert_change("down", "{'server': {'event_counters': {'a': 1}}}",
-                  "dserver/srv/1: patched server (doesn't count lost events)\n"
+                  "dserver/srv/1: answers again: patched server (doesn't count lost events)\n"
                   "  published event stream  pushed\n"
                   "  a                            0\n");
 }
@@ -533,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_a_failure_is_told_when_it_changes),
         cmocka_unit_test(test_no_change),
         cmocka_unit_test(test_nothing_to_tell_at_first),
         cmocka_unit_test(test_a_server_that_failed_before),
