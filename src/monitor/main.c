@@ -277,11 +277,27 @@ static void stop_perf(monitor_t *self)
         self->lost = true;
 }
 
+static int finish_printing(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_SUCCESS;
+    say_and_free(memory_format("standard output: %s", strerror(errno)));
+    return EXIT_FAILURE;
+}
+
 /* Connects, opens the recording, polls. Returns the exit status. */
 static int run(monitor_t *self)
 {
-    if (!poller_connect(self->poller, self->stop_fd))
-        return is_stopped(self) ? EXIT_SUCCESS : EXIT_FAILURE;
+    const bool connected = poller_connect(self->poller, self->stop_fd);
+    if (is_stopped(self))
+        return EXIT_SUCCESS;
+    if (self->options.list) {
+        poller_list(self->poller, stdout);
+        const int status = finish_printing();
+        return connected ? status : EXIT_FAILURE;
+    }
+    if (!connected || !poller_settle(self->poller))
+        return EXIT_FAILURE;
     if (self->options.output) {
         char *error = NULL;
         char *note = NULL;
@@ -320,8 +336,15 @@ static int monitor(const options_t *options)
         tango_error_clear(&error);
         return EXIT_FAILURE;
     }
-    self.poller = poller_new(options->devices, options->device_count, options->timeout,
-                             options->perf, say_for_poller, NULL);
+    selection_t selection = selection_make(&options->selection);
+    if (selection.error) {
+        say(selection.error);
+        selection_clear(&selection);
+        return EXIT_FAILURE;
+    }
+    self.poller = poller_new(selection.targets, selection.count, options->timeout, options->perf,
+                             say_for_poller, NULL);
+    selection_clear(&selection);
     const int status = run(&self);
     /* With a call under way, exit() would tear the Tango library down under it. */
     if (!poller_destroy(&self.poller))
@@ -330,32 +353,29 @@ static int monitor(const options_t *options)
     return status;
 }
 
-static int finish_printing(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_SUCCESS;
-    say_and_free(memory_format("standard output: %s", strerror(errno)));
-    return EXIT_FAILURE;
-}
-
 int main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays: a decimal point is a point */
     options_t options;
     char *error = NULL;
+    int status = EXIT_USAGE;
     switch (options_parse(&options, argc, argv, &error)) {
     case OPTIONS_RUN:
-        return monitor(&options);
+        status = monitor(&options);
+        break;
     case OPTIONS_HELP:
         options_help(stdout);
-        return finish_printing();
+        status = finish_printing();
+        break;
     case OPTIONS_VERSION:
         puts(PROGRAM " " STEM_VERSION);
-        return finish_printing();
+        status = finish_printing();
+        break;
     case OPTIONS_WRONG:
+        say_and_free(memory_format("%s (try " PROGRAM " --help)", error));
+        free(error);
         break;
     }
-    say_and_free(memory_format("%s (try " PROGRAM " --help)", error));
-    free(error);
-    return EXIT_USAGE;
+    options_clear(&options);
+    return status;
 }

@@ -22,6 +22,10 @@ static const struct option long_options[] = {
     {"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, 't'},
     {"quiet", no_argument, NULL, 'q'},
+    {"all", no_argument, NULL, 'A'},
+    {"exclude", required_argument, NULL, 'x'},
+    {"skip-unsupported", no_argument, NULL, 's'},
+    {"list", no_argument, NULL, 'l'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -73,6 +77,8 @@ static char *seconds_error(int letter, const char *text, double max)
 options_result_t options_parse(options_t *options, int argc, char **argv, char **error)
 {
     *options = (options_t){.poll_period = 10.0, .timeout = 3.0};
+    options->excluded = memory_new((size_t)argc, sizeof *options->excluded);
+    options->selection.excluded = options->excluded;
     *error = NULL;
     optind = 0; /* so that tests may parse more than one command line */
     int letter = 0;
@@ -115,6 +121,18 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
         case 'q':
             options->quiet = true;
             break;
+        case 'A':
+            options->selection.all = true;
+            break;
+        case 'x':
+            options->excluded[options->selection.excluded_count++] = optarg;
+            break;
+        case 's':
+            options->selection.skip_unsupported = true;
+            break;
+        case 'l':
+            options->list = true;
+            break;
         case 'h':
             return OPTIONS_HELP;
         case 'V':
@@ -134,14 +152,14 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
             return OPTIONS_WRONG;
         }
     }
-    options->devices = argv + optind;
-    options->device_count = (size_t)(argc - optind);
-    if (options->device_count == 0) {
+    options->selection.names = argv + optind;
+    options->selection.name_count = (size_t)(argc - optind);
+    if (options->selection.name_count == 0 && !options->selection.all) {
         *error = memory_string("no device named");
         return OPTIONS_WRONG;
     }
-    for (size_t i = 0; i < options->device_count; i++) {
-        if (options->devices[i][0] == '\0') {
+    for (size_t i = 0; i < options->selection.name_count; i++) {
+        if (options->selection.names[i][0] == '\0') {
             *error = memory_string("the name of a device is empty");
             return OPTIONS_WRONG;
         }
@@ -153,29 +171,44 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     return OPTIONS_RUN;
 }
 
+void options_clear(options_t *options)
+{
+    free(options->excluded);
+    options->excluded = NULL;
+}
+
 void options_help(FILE *out)
 {
-    fputs("Usage: ska-tango-event-monitor [OPTION]... DEVICE [DEVICE]...\n"
-          "Shows where the events of Tango device servers go: polls their event systems, prints\n"
-          "what changed, and records the answers.\n"
-          "\n"
-          "DEVICE is a device, an admin device (dserver/SERVER/INSTANCE) or an alias, in the\n"
-          "database of TANGO_HOST or as tango://HOST:PORT/...; without a database it is\n"
-          "tango://HOST:PORT/DOMAIN/FAMILY/MEMBER#dbase=no.\n"
-          "\n"
-          "      --poll-period SECONDS  time from one poll to the next (default 10.0)\n"
-          "      --timeout SECONDS      how long a server may take to answer (default 3)\n"
-          "  -n, --count N              stop after N polls (default: go on until interrupted)\n"
-          "  -m, --monitor-perf         have the servers take performance samples meanwhile,\n"
-          "                             and show them\n"
-          "  -o, --output FILE          record every answer in FILE, one JSON object per line;\n"
-          "                             - is standard output, and then no summaries are printed\n"
-          "  -a, --append               add to FILE instead of starting it anew\n"
-          "  -q, --quiet                print no summaries\n"
-          "  -h, --help                 print this help and end\n"
-          "  -V, --version              print the version and end\n"
-          "\n"
-          "Exit status: 0 when all went well, also when ended by SIGINT or SIGTERM; 1 when it\n"
-          "couldn't start or something was lost; 2 for a wrong command line.\n",
-          out);
+    fputs(
+        "Usage: ska-tango-event-monitor [OPTION]... DEVICE...\n"
+        "Shows where the events of Tango device servers go: polls their event systems, prints\n"
+        "what changed, and records the answers.\n"
+        "\n"
+        "DEVICE is a device, an admin device (dserver/SERVER/INSTANCE) or an alias, in the\n"
+        "database of TANGO_HOST or as tango://HOST:PORT/...; without a database it is\n"
+        "tango://HOST:PORT/DOMAIN/FAMILY/MEMBER#dbase=no. With a '*' in it, it stands for all\n"
+        "running devices of the database that match it; @FILE for the names in a file, one a\n"
+        "line.\n"
+        "\n"
+        "      --all                  every running server of the database of TANGO_HOST\n"
+        "      --exclude PATTERN      but not the devices and servers that match; with '*', '?'\n"
+        "      --skip-unsupported     pass over servers that have no command to ask, also those\n"
+        "                             that are named outright\n"
+        "      --list                 print what would be watched, and which command each server\n"
+        "                             offers, and end\n"
+        "      --poll-period SECONDS  time from one poll to the next (default 10.0)\n"
+        "      --timeout SECONDS      how long a server may take to answer (default 3)\n"
+        "  -n, --count N              stop after N polls (default: go on until interrupted)\n"
+        "  -m, --monitor-perf         have the servers take performance samples meanwhile,\n"
+        "                             and show them\n"
+        "  -o, --output FILE          record every answer in FILE, one JSON object per line;\n"
+        "                             - is standard output, and then no summaries are printed\n"
+        "  -a, --append               add to FILE instead of starting it anew\n"
+        "  -q, --quiet                print no summaries\n"
+        "  -h, --help                 print this help and end\n"
+        "  -V, --version              print the version and end\n"
+        "\n"
+        "Exit status: 0 when all went well, also when ended by SIGINT or SIGTERM; 1 when it\n"
+        "couldn't start or something was lost; 2 for a wrong command line.\n",
+        out);
 }

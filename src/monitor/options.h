@@ -9,16 +9,19 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "monitor/selection.h"
+
 typedef struct {
-    double poll_period;   /* seconds from one poll to the next */
-    double timeout;       /* seconds that a server has to answer */
-    int64_t count;        /* stop after so many polls; 0: never */
-    const char *output;   /* the recording's file; NULL: none; "-": standard output */
-    bool append;          /* go on at the end of the recording */
-    bool perf;            /* start performance monitoring, and show its samples */
-    bool quiet;           /* print no summaries */
-    char *const *devices; /* as the user wrote them; point into argv */
-    size_t device_count;  /* at least 1 after OPTIONS_RUN */
+    double poll_period;            /* seconds from one poll to the next */
+    double timeout;                /* seconds that a server has to answer */
+    int64_t count;                 /* stop after so many polls; 0: never */
+    const char *output;            /* the recording's file; NULL: none; "-": standard output */
+    bool append;                   /* go on at the end of the recording */
+    bool perf;                     /* start performance monitoring, and show its samples */
+    bool quiet;                    /* print no summaries */
+    bool list;                     /* print what would be watched, and end */
+    selection_options_t selection; /* its names and patterns point into argv */
+    char **excluded;               /* those patterns' list; free it with options_clear() */
 } options_t;
 
 typedef enum {
@@ -33,6 +36,9 @@ typedef enum {
  * OPTIONS_WRONG *error is one line, which the caller frees; otherwise it is NULL.
  */
 options_result_t options_parse(options_t *options, int argc, char **argv, char **error);
+
+/* Frees what options_parse() has allocated. */
+void options_clear(options_t *options);
 
 /* Prints the help. */
 void options_help(FILE *out);

@@ -25,6 +25,9 @@
 /* How long the end waits for workers that are about to come home. */
 #define END_SECONDS 0.2
 
+/* How many servers that are passed over are named in one line. */
+enum { PASSED_OVER_NAMES = 3 };
+
 #define LOAD_THE_AGENT                                                                             \
     "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
     "ska-tango-event-monitor(1))"
@@ -51,6 +54,9 @@ typedef struct {
     /* The poller's. */
     char *name; /* the admin device's, or as given where that wasn't found at the start */
     bool found; /* admin is known */
+    bool optional;
+    bool passed_over;  /* is not to be polled */
+    const char *state; /* for poller_list() */
 
     /* Guarded by the poller's lock. */
     pthread_cond_t wake;
@@ -282,12 +288,14 @@ static void *worker_main(void *argument)
 
 /* ---- in the poller's thread ---- */
 
-static worker_t *worker_new(poller_t *poller, const char *given)
+static worker_t *worker_new(poller_t *poller, const target_t *target)
 {
+    const char *given = target->name;
     worker_t *self = memory_new(1, sizeof *self);
     self->poller = poller;
     self->given = memory_string(given);
     self->name = memory_string(given);
+    self->optional = target->optional;
     pthread_cond_init(&self->wake, NULL);
     return self;
 }
@@ -415,8 +423,8 @@ static bool take_result(worker_t *self, result_t *result)
     return answered;
 }
 
-poller_t *poller_new(char *const *devices, size_t device_count, double timeout_seconds, bool perf,
-                     poller_say_t say_line, void *say_context)
+poller_t *poller_new(const target_t *targets, size_t target_count, double timeout_seconds,
+                     bool perf, poller_say_t say_line, void *say_context)
 {
     poller_t *self = memory_new(1, sizeof *self);
     pthread_mutex_init(&self->lock, NULL);
@@ -429,10 +437,10 @@ poller_t *poller_new(char *const *devices, size_t device_count, double timeout_s
         perror("eventfd");
         abort();
     }
-    self->worker_count = device_count;
-    self->workers = memory_new(device_count, sizeof(worker_t *));
-    for (size_t i = 0; i < device_count; i++)
-        self->workers[i] = worker_new(self, devices[i]);
+    self->worker_count = target_count;
+    self->workers = memory_new(target_count, sizeof(worker_t *));
+    for (size_t i = 0; i < target_count; i++)
+        self->workers[i] = worker_new(self, &targets[i]);
     return self;
 }
 
@@ -513,12 +521,13 @@ static void say_shared_server(poller_t *self, size_t first)
     free(names);
 }
 
-/* Keeps one worker a server. */
+/* Keeps one worker a server, and those only that can be polled. */
 static void merge_servers(poller_t *self)
 {
     bool *keep = memory_new(self->worker_count, sizeof *keep);
     for (size_t i = 0; i < self->worker_count; i++) {
-        keep[i] = first_of_server(self, i) == i;
+        const size_t first = first_of_server(self, i);
+        keep[i] = first == i && !self->workers[i]->passed_over;
         if (keep[i])
             say_shared_server(self, i);
     }
@@ -533,16 +542,21 @@ static void merge_servers(poller_t *self)
     free(keep);
 }
 
-static bool check_commands(poller_t *self, const worker_t *worker)
+static bool check_commands(poller_t *self, worker_t *worker)
 {
     const tango_event_commands_t *commands = &worker->commands;
+    worker->state = commands->query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
     if (!commands->query_event_agent && !commands->query_event_system) {
+        worker->state = "none";
+        worker->passed_over = worker->optional;
+        if (worker->optional)
+            return true;
         say(self, POLLER_WARNING,
             memory_format("%s: has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT,
                           worker->admin.name));
         return false;
     }
-    if (self->perf && !commands->enable && !commands->start_and_stop) {
+    if (self->perf && !commands->enable && !commands->start_and_stop && !worker->optional) {
         say(self, POLLER_WARNING,
             memory_format("%s: has neither EnableEventSystemPerfMon nor StartEventSystemPerfMon: "
                           "leave out --monitor-perf, or " LOAD_THE_AGENT,
@@ -567,6 +581,7 @@ static bool take_connection(poller_t *self, size_t i, double patience)
         /* It is still busy; nothing of it but what was given may be looked at. */
         say(self, POLLER_NOTE,
             memory_format("%s: no answer within %g s" ASKED_AGAIN, worker->given, patience));
+        worker->state = "no answer";
         return true;
     }
     const tango_error_kind_t kind = result.error.kind;
@@ -580,6 +595,7 @@ static bool take_connection(poller_t *self, size_t i, double patience)
         if (first_of_server(self, i) == i)
             good = check_commands(self, worker);
     } else if (may_come_up(kind)) {
+        worker->state = kind == TANGO_ERROR_TIMEOUT ? "no answer" : "not running";
         if (first_of_server(self, i) == i)
             say(self, POLLER_NOTE,
                 memory_format("%s: %s" ASKED_AGAIN, worker->given, error_text(&result.error)));
@@ -590,6 +606,43 @@ static bool take_connection(poller_t *self, size_t i, double patience)
     }
     result_clear(&result);
     return good;
+}
+
+/* One line for all the servers that nothing can be asked. */
+static void say_passed_over(poller_t *self)
+{
+    size_t count = 0;
+    char *names = memory_string("");
+    for (size_t i = 0; i < self->worker_count; i++) {
+        if (!self->workers[i]->passed_over)
+            continue;
+        if (count++ < PASSED_OVER_NAMES) {
+            char *longer =
+                memory_format("%s%s%s", names, *names ? ", " : "", self->workers[i]->name);
+            free(names);
+            names = longer;
+        }
+    }
+    if (count > 0)
+        say(self, POLLER_NOTE,
+            memory_format("%zu of %zu servers passed over, since they have no command to ask: %s%s",
+                          count, self->worker_count, names,
+                          count > PASSED_OVER_NAMES ? ", ... (--list shows them all)" : ""));
+    free(names);
+}
+
+void poller_list(const poller_t *self, FILE *out)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < self->worker_count; i++)
+        if (strlen(self->workers[i]->name) > width)
+            width = strlen(self->workers[i]->name);
+    for (size_t i = 0; i < self->worker_count; i++) {
+        const worker_t *worker = self->workers[i];
+        if (first_of_server(self, i) == i)
+            fprintf(out, "%-*s  %s\n", (int)width, worker->name,
+                    worker->state ? worker->state : "unknown");
+    }
 }
 
 bool poller_connect(poller_t *self, int stop_fd)
@@ -604,9 +657,16 @@ bool poller_connect(poller_t *self, int stop_fd)
         return false;
     for (size_t i = 0; i < self->worker_count; i++)
         good &= take_connection(self, i, patience);
-    if (good)
-        merge_servers(self);
     return good;
+}
+
+bool poller_settle(poller_t *self)
+{
+    say_passed_over(self);
+    merge_servers(self);
+    if (self->worker_count == 0)
+        say(self, POLLER_WARNING, memory_string("nothing is left to watch"));
+    return self->worker_count > 0;
 }
 
 void poller_start_perf(poller_t *self, int stop_fd)

@@ -11,7 +11,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
+#include "monitor/selection.h"
 #include "monitor/snapshot.h"
 
 typedef struct poller poller_t;
@@ -26,20 +28,33 @@ typedef enum {
 typedef void (*poller_say_t)(void *context, poller_level_t level, const char *line);
 
 /*
- * A poller for these devices, as the user named them; not connected yet. timeout_seconds is how
+ * A poller for these targets; not connected yet. timeout_seconds is how
  * long a server may take to answer. perf: have the servers take performance samples.
  * tango_client_init() must have been called. Never NULL.
  */
-poller_t *poller_new(char *const *devices, size_t device_count, double timeout_seconds, bool perf,
-                     poller_say_t say, void *say_context);
+poller_t *poller_new(const target_t *targets, size_t target_count, double timeout_seconds,
+                     bool perf, poller_say_t say, void *say_context);
 
 /*
- * Finds the servers of all devices and connects to them. Devices of one server become one server.
- * A server that isn't running, or doesn't answer, is told of as a POLLER_NOTE, and is tried again
- * with every poll. Says what is wrong with each other device, one line each as a POLLER_WARNING,
- * and returns false, if any can't be polled or if it was called off.
+ * Finds the servers of all devices and connects to them. A server that isn't running, or doesn't
+ * answer, is told of as a POLLER_NOTE, and is tried again with every poll. Optional targets that
+ * have no command to ask, or can't be found, are passed over. Says what is wrong with each other
+ * device, one line each as a POLLER_WARNING, and returns false, if any can't be polled or if it was
+ * called off.
  */
 bool poller_connect(poller_t *self, int stop_fd);
+
+/*
+ * After a poller_connect() that went well: makes devices of one server one server, and leaves out
+ * those that are passed over; tells of either in one line. False if nothing is left.
+ */
+bool poller_settle(poller_t *self);
+
+/*
+ * Prints, for each server, a line with its name and what it is asked by ("QueryEventAgent",
+ * "QueryEventSystem", or why it can't be asked now). After poller_connect().
+ */
+void poller_list(const poller_t *self, FILE *out);
 
 /*
  * Starts performance monitoring on every server; without perf does nothing. A server where that

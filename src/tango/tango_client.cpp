@@ -15,6 +15,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include <tango/tango.h>
 
@@ -289,6 +290,64 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error
     if (!found)
         tango_admin_clear(admin);
     return found;
+}
+
+bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *count,
+                        tango_error_t *error)
+{
+    *matches = nullptr;
+    *count = 0;
+    const bool matched = guarded(error, [&] {
+        const std::string authority = authority_of(pattern);
+        std::unique_ptr<Tango::Database> database;
+        if (authority.empty()) {
+            database.reset(new Tango::Database());
+        } else {
+            std::string host = authority.substr(sizeof scheme - 1);
+            host.pop_back();
+            const size_t colon = host.rfind(':');
+            if (colon == std::string::npos)
+                Tango::Except::throw_exception("API_WrongDeviceNameSyntax",
+                                               "a pattern is tango://HOST:PORT/PATTERN",
+                                               "tango_client_match");
+            std::string name = host.substr(0, colon);
+            database.reset(new Tango::Database(name, std::atoi(host.c_str() + colon + 1)));
+        }
+        std::string filter = path_of(
+            authority.empty()
+                ? std::string(pattern)
+                : scheme + std::string(pattern).substr(std::string(pattern).find("//") + 2));
+        Tango::DbDatum found = database->get_device_exported(filter);
+        std::vector<std::string> devices;
+        found >> devices;
+        *matches = static_cast<tango_match_t *>(std::calloc(devices.size() + 1, sizeof **matches));
+        if (!*matches)
+            throw std::bad_alloc();
+        for (std::string &device : devices) {
+            /* An admin device's own name tells its server. */
+            const bool is_admin = lower(device).compare(0, 8, "dserver/") == 0;
+            const std::string admin =
+                is_admin ? device : "dserver/" + database->get_device_info(device).ds_full_name;
+            tango_match_t *match = &(*matches)[(*count)++];
+            match->device = copy_of(authority + device);
+            match->admin = copy_of(authority + admin);
+        }
+    });
+    if (!matched) {
+        tango_matches_free(*matches, *count);
+        *matches = nullptr;
+        *count = 0;
+    }
+    return matched;
+}
+
+void tango_matches_free(tango_match_t *matches, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        std::free(matches[i].device);
+        std::free(matches[i].admin);
+    }
+    std::free(matches);
 }
 
 void tango_admin_clear(tango_admin_t *admin)

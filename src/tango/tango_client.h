@@ -49,6 +49,12 @@ typedef struct {
     bool enable;             /* EnableEventSystemPerfMon(DevBoolean) */
 } tango_event_commands_t;
 
+/* One exported device of a database. */
+typedef struct {
+    char *device; /* its name, with the pattern's "tango://host:port/" before it */
+    char *admin;  /* its server's admin device, likewise */
+} tango_match_t;
+
 /* A connection to one device. */
 typedef struct tango_device tango_device_t;
 
@@ -67,6 +73,16 @@ bool tango_client_init(int timeout_ms, tango_error_t *error);
  * without has to be. On success *admin is filled in; free it with tango_admin_clear().
  */
 bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error);
+
+/*
+ * Finds the exported devices of a database that match a pattern with '*', as the database itself
+ * takes it: TANGO_HOST's, or that of a "tango://host:port/" before the pattern. On success
+ * *matches is a list, perhaps empty, to be freed with tango_matches_free().
+ */
+bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *count,
+                        tango_error_t *error);
+
+void tango_matches_free(tango_match_t *matches, size_t count);
 
 /* Frees what admin owns and empties it. */
 void tango_admin_clear(tango_admin_t *admin);

@@ -230,6 +230,122 @@ def test_a_recording_is_not_emptied_for_a_wrong_name(servers, recording):
     assert len(lines(recording)) == 1
 
 
+# Choosing what to watch ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def control_system(servers, local_tango):
+    """Two servers with the agent, one without, in a database; gives them and TANGO_HOST."""
+    one = servers.publisher("sel/pub/1", "sel-one", agent=True, database=local_tango)
+    two = servers.publisher("sel/pub/2", "sel-two", agent=True, database=local_tango)
+    bare = servers.publisher("sel/pub/bare", "sel-bare", agent=False, database=local_tango)
+    return one, two, bare, {"TANGO_HOST": local_tango.tango_host}
+
+
+def path_of_admin(server):
+    return f"dserver/{server.server_name}"
+
+
+def watched(recording):
+    return [set(line["replies"]) for line in lines(recording)][-1]
+
+
+def passed_over(*servers, of):
+    """The line that says so."""
+    names = ", ".join(path_of_admin(server) for server in servers)
+    return message(f"{len(servers)} of {of} servers passed over, since they have no command to ask: {names}")
+
+
+def test_a_pattern(control_system, recording):
+    one, two, bare, env = control_system
+    result = run_monitor("-q", "-n", 1, "-o", recording, "sel/*/*", **env)
+    assert (result.returncode, result.stderr) == (0, passed_over(bare, of=3))
+    assert watched(recording) == {path_of_admin(one), path_of_admin(two)}
+    result = run_monitor("-q", "-n", 1, "-o", recording, "dserver/publisher/sel-t*", **env)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert watched(recording) == {path_of_admin(two)}
+    # As part of a full name, too, and beside what is named outright.
+    full = f"tango://{env['TANGO_HOST']}/sel/pub/1*"
+    result = run_monitor("-q", "-n", 1, "-o", recording, full, "sel/pub/2",
+                         TANGO_HOST=env["TANGO_HOST"])
+    assert (result.returncode, result.stderr) == (0, "")
+    assert watched(recording) == {f"tango://{env['TANGO_HOST']}/{path_of_admin(one)}", path_of_admin(two)}
+
+
+def test_all_and_exclude(control_system, recording):
+    one, two, bare, env = control_system
+    # The database itself is an exported server, without our commands.
+    result = run_monitor("-q", "-n", 1, "-o", recording, "--all", **env)
+    assert result.returncode == 0
+    assert watched(recording) == {path_of_admin(one), path_of_admin(two)}
+    assert "servers passed over" in result.stderr and result.stderr.count("\n") == 1
+    assert path_of_admin(bare) in result.stderr
+    result = run_monitor("-q", "-n", 1, "-o", recording, "sel/*/*", "--exclude", "SEL/pub/1",
+                         "--exclude", "*/sel-bare", **env)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert watched(recording) == {path_of_admin(two)}
+    result = run_monitor("-n", 1, "sel/*/*", "--exclude", "sel/*", **env)
+    assert (result.returncode, result.stderr) == (1, message("nothing is left to watch"))
+
+
+def test_names_from_a_file(control_system, recording, tmp_path):
+    one, two, bare, env = control_system
+    names = tmp_path / "names"
+    nodb = "tango://127.0.0.1:1/a/b/c#dbase=no"
+    names.write_text(f"# the night's servers\n\n  sel/pub/1  # the first\n\tsel/pub/2\r\n{nodb}\nsel/pub/1")
+    result = run_monitor("-q", "-n", 1, "-o", recording, f"@{names}", **env)
+    assert (result.returncode, result.stderr) == (0, message(f"{nodb}: {IS_DOWN}; {ASKED_AGAIN}"))
+    assert watched(recording) == {path_of_admin(one), path_of_admin(two), nodb}
+    names.write_text("sel/pub/1 sel/pub/2\n")
+    result = run_monitor("-n", 1, f"@{names}", **env)
+    assert (result.returncode, result.stderr) == (1, message(f"{names}: line 1: one name a line, please"))
+    result = run_monitor("-n", 1, f"@{tmp_path / 'missing'}", **env)
+    assert result.returncode == 1
+    assert result.stderr == message(f"{tmp_path / 'missing'}: can't read it: No such file or directory")
+    names.write_text("# nobody\n")
+    result = run_monitor("-n", 1, f"@{names}", **env)
+    assert (result.returncode, result.stderr) == (1, message("nothing is left to watch"))
+
+
+def test_servers_without_the_commands(control_system, recording):
+    one, _, bare, env = control_system
+    # Named outright it is an error, unless one says otherwise.
+    result = run_monitor("-q", "-n", 1, "-o", recording, "sel/pub/1", "sel/pub/bare", **env)
+    assert result.returncode == 1 and LOAD_THE_AGENT in result.stderr
+    result = run_monitor("-q", "-n", 1, "-o", recording, "--skip-unsupported", "sel/pub/1",
+                         "sel/pub/bare", **env)
+    assert (result.returncode, result.stderr) == (0, passed_over(bare, of=2))
+    assert watched(recording) == {path_of_admin(one)}
+    result = run_monitor("-n", 1, "sel/pub/bar*", **env)
+    assert result.returncode == 1
+    assert result.stderr == passed_over(bare, of=1) + message("nothing is left to watch")
+
+
+def test_list(control_system, recording):
+    one, two, bare, env = control_system
+    two.stop()
+    result = run_monitor("--list", "-o", recording, "sel/*/*", "sel/pub/2", **env)
+    assert result.returncode == 0
+    rows = dict(line.split(None, 1) for line in result.stdout.splitlines())
+    assert rows == {
+        path_of_admin(one): "QueryEventAgent",
+        path_of_admin(bare): "none",
+        path_of_admin(two): "not running",
+    }
+    assert not recording.exists()
+
+
+def test_patterns_that_match_nothing_and_databases_that_are_away(control_system):
+    *_, env = control_system
+    result = run_monitor("-n", 1, "nobody/*", **env)
+    assert result.returncode == 1
+    assert result.stderr == message("nobody/*: the database has no exported device of that name")
+    port = free_port()
+    result = run_monitor("-n", 1, "--all", TANGO_HOST=f"127.0.0.1:{port}")
+    assert result.returncode == 1
+    assert f"Failed to connect to database on host 127.0.0.1 with port {port}" in result.stderr
+
+
 # Servers that are down ----------------------------------------------------------------------
 
 

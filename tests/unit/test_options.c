@@ -31,6 +31,7 @@ static void wrong(const char *expected, const char *const *words)
         fail_msg("\"%s\" is not in: %s", expected, error);
     assert_null(strchr(error, '\n'));
     free(error);
+    options_clear(&options);
 }
 
 static void test_defaults(void **state)
@@ -46,8 +47,32 @@ static void test_defaults(void **state)
     assert_true(options.count == 0);
     assert_null(options.output);
     assert_false(options.append || options.perf || options.quiet);
-    assert_true(options.device_count == 1);
-    assert_string_equal(options.devices[0], "foo/bar/pub");
+    assert_true(options.selection.name_count == 1);
+    assert_string_equal(options.selection.names[0], "foo/bar/pub");
+    assert_false(options.selection.all || options.selection.skip_unsupported || options.list);
+    assert_true(options.selection.excluded_count == 0);
+    options_clear(&options);
+}
+
+static void test_what_to_watch(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *const words[] = {
+        "--all", "--exclude", "a/*", "--exclude=b/?", "--skip-unsupported", "--list",
+        "@file", "c/*/*",     NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    assert_true(options.selection.all && options.selection.skip_unsupported && options.list);
+    assert_true(options.selection.excluded_count == 2);
+    assert_string_equal(options.selection.excluded[0], "a/*");
+    assert_string_equal(options.selection.excluded[1], "b/?");
+    assert_true(options.selection.name_count == 2);
+    assert_string_equal(options.selection.names[0], "@file");
+    options_clear(&options);
+    /* --all names enough. */
+    assert_int_equal(parse(&options, &error, (const char *const[]){"--all", NULL}), OPTIONS_RUN);
+    options_clear(&options);
 }
 
 static void test_everything(void **state)
@@ -64,10 +89,11 @@ static void test_everything(void **state)
     assert_true(options.count == 7);
     assert_string_equal(options.output, "file");
     assert_true(options.append && options.perf && options.quiet);
-    assert_true(options.device_count == 3);
-    assert_string_equal(options.devices[0], "a/b/c");
-    assert_string_equal(options.devices[1], "d/e/f");
-    assert_string_equal(options.devices[2], "-odd");
+    assert_true(options.selection.name_count == 3);
+    assert_string_equal(options.selection.names[0], "a/b/c");
+    assert_string_equal(options.selection.names[1], "d/e/f");
+    assert_string_equal(options.selection.names[2], "-odd");
+    options_clear(&options);
 }
 
 static void test_help_and_version(void **state)
@@ -76,9 +102,12 @@ static void test_help_and_version(void **state)
     options_t options;
     char *error = NULL;
     assert_int_equal(parse(&options, &error, (const char *const[]){"--help", NULL}), OPTIONS_HELP);
+    options_clear(&options);
     assert_int_equal(parse(&options, &error, (const char *const[]){"-h", NULL}), OPTIONS_HELP);
+    options_clear(&options);
     assert_int_equal(parse(&options, &error, (const char *const[]){"--version", NULL}),
                      OPTIONS_VERSION);
+    options_clear(&options);
 }
 
 static void test_numbers_are_checked(void **state)
@@ -117,8 +146,11 @@ static void test_wrong_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),         cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_help_and_version), cmocka_unit_test(test_numbers_are_checked),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_what_to_watch),
+        cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_numbers_are_checked),
         cmocka_unit_test(test_wrong_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
