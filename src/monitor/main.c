@@ -35,7 +35,8 @@
 
 typedef struct {
     options_t options;
-    int stop_fd; /* readable once a signal says to stop */
+    int stop_fd;   /* readable once a signal says to stop */
+    int hangup_fd; /* readable after SIGHUP, where that is no reason to stop; or -1 */
     poller_t *poller;
     recording_t *recording; /* or NULL */
     bool summaries;         /* print them */
@@ -43,7 +44,7 @@ typedef struct {
     bool lost;              /* something that was asked for was lost: exit status 1 */
     bool closed;            /* nobody takes what we have to say: stop */
     bool answered;          /* at least one server did, at least once */
-    bool late;              /* the last poll took longer than the period, and that was said */
+    int in_time;            /* polls since one took longer than the period, and that was said */
 } monitor_t;
 
 /* One line on standard error. Texts come from the network: made fit for a terminal first. */
@@ -87,17 +88,31 @@ static void fill_standard_descriptors(void)
 __attribute__((section(".preinit_array"),
                used)) static void (*const before_all_libraries)(void) = fill_standard_descriptors;
 
-/* Call before anything starts a thread. */
-static int open_stop_fd(void)
+static int open_signals(const sigset_t *signals)
 {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    return signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/*
+ * Call before anything starts a thread. SIGHUP says that the terminal has gone, and so should we;
+ * or, where there is none, that the recording was moved away.
+ */
+static void open_signal_fds(monitor_t *self)
+{
+    sigset_t hangup;
+    sigset_t stop;
+    sigemptyset(&hangup);
+    sigemptyset(&stop);
+    sigaddset(&hangup, SIGHUP);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    const bool reopens = self->options.output && !isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO);
+    if (!reopens)
+        sigaddset(&stop, SIGHUP);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */
-    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->stop_fd = open_signals(&stop);
+    self->hangup_fd = reopens ? open_signals(&hangup) : -1;
 }
 
 static bool is_stopped(const monitor_t *self)
@@ -134,8 +149,18 @@ static int64_t monotonic_ns(void)
     return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
 
+static void reopen_recording(monitor_t *self)
+{
+    struct signalfd_siginfo info;
+    char *error = NULL;
+    if (read(self->hangup_fd, &info, sizeof info) != (ssize_t)sizeof info || !self->recording)
+        return;
+    if (!recording_reopen(self->recording, &error) && error)
+        say_and_free(error);
+}
+
 /* Waits until a moment of the monotonic clock. Returns false as soon as a signal says to stop. */
-static bool wait_until(const monitor_t *self, int64_t moment_ns)
+static bool wait_until(monitor_t *self, int64_t moment_ns)
 {
     for (;;) {
         const int64_t left = moment_ns - monotonic_ns();
@@ -143,9 +168,13 @@ static bool wait_until(const monitor_t *self, int64_t moment_ns)
             return !is_stopped(self);
         const struct timespec wait = {.tv_sec = (time_t)(left / NS_PER_SECOND),
                                       .tv_nsec = (long)(left % NS_PER_SECOND)};
-        struct pollfd fd = {.fd = self->stop_fd, .events = POLLIN};
-        if (ppoll(&fd, 1, &wait, NULL) > 0)
+        struct pollfd fds[] = {{.fd = self->stop_fd, .events = POLLIN},
+                               {.fd = self->hangup_fd, .events = POLLIN}};
+        if (ppoll(fds, 2, &wait, NULL) <= 0)
+            continue;
+        if (fds[0].revents)
             return false;
+        reopen_recording(self);
     }
 }
 
@@ -159,16 +188,23 @@ static int64_t next_moment_ns(int64_t first_ns, int64_t period_ns)
     return first_ns + (passed + 1) * period_ns;
 }
 
-/* Tells, once until it is over, that polls take longer than the period. */
+/* So many polls in a row have to be in time before a late one is told of again. */
+#define IN_TIME_AGAIN 100
+
+/* Tells that polls take longer than the period, once until it is over. */
 static void say_when_late(monitor_t *self, int64_t begun_ns, int64_t period_ns)
 {
     const int64_t late_ns = monotonic_ns() - begun_ns - period_ns;
-    if (late_ns > 0 && !self->late)
+    if (late_ns <= 0) {
+        self->in_time++;
+        return;
+    }
+    if (self->in_time >= IN_TIME_AGAIN)
         say_and_free(memory_format(
             "a poll took %.3g s longer than the period: polls keep to the schedule, and those that "
             "are late are left out",
             (double)late_ns / (double)NS_PER_SECOND));
-    self->late = late_ns > 0;
+    self->in_time = 0;
 }
 
 static void record(monitor_t *self, const snapshot_t *snapshot)
@@ -232,6 +268,8 @@ static void poll_once(monitor_t *self)
     self->answered |= has_answer(snapshot);
     /* Answers that came before a signal count: their samples exist nowhere else any more. */
     if (!is_stopped(self) || has_answer(snapshot)) {
+        if (self->hangup_fd >= 0)
+            reopen_recording(self);
         if (self->recording)
             record(self, snapshot);
         if (self->summaries)
@@ -324,7 +362,8 @@ static int run(monitor_t *self)
 
 static int monitor(const options_t *options)
 {
-    monitor_t self = {.options = *options, .stop_fd = open_stop_fd()};
+    monitor_t self = {.options = *options, .in_time = IN_TIME_AGAIN};
+    open_signal_fds(&self);
     if (self.stop_fd < 0) {
         say_and_free(memory_format("can't wait for signals: %s", strerror(errno)));
         return EXIT_FAILURE;

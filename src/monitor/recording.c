@@ -14,14 +14,16 @@
 #include "response/memory.h"
 
 struct recording {
-    char *name; /* for messages */
-    int fd;
+    char *name; /* for messages, and to open it again */
+    int fd;     /* -1: it couldn't be opened again yet */
     int stop_fd;
     bool own_fd;
     bool regular;
     bool torn;      /* part of a line stands at the end of the file and couldn't be cut off yet */
     off_t whole;    /* then: the size without it */
     int last_errno; /* why the last snapshot was lost; 0: it wasn't */
+    size_t lost;    /* snapshots since the last line that was written */
+    struct timespec lost_since;
 };
 
 /* ISO 8601 in local time with microseconds and offset, as Python's fromisoformat() takes it. */
@@ -98,6 +100,22 @@ char *recording_line(const snapshot_t *snapshot, size_t *size)
         write_reply(out, reply);
     }
     fputs("}}\n", out);
+    close_text(out);
+    return line;
+}
+
+/* The line that says what is missing before it. */
+static char *lost_line(const recording_t *self, size_t *size)
+{
+    char *line = NULL;
+    FILE *out = open_text(&line, size);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    fputs("{\"time\":", out);
+    write_time(out, &now);
+    fprintf(out, ",\"replies\":{},\"lost_snapshots\":%zu,\"lost_since\":", self->lost);
+    write_time(out, &self->lost_since);
+    fputs("}\n", out);
     close_text(out);
     return line;
 }
@@ -305,26 +323,99 @@ void recording_destroy(recording_t **self)
 {
     if (!*self)
         return;
-    if ((*self)->own_fd)
+    if ((*self)->own_fd && (*self)->fd >= 0)
         close((*self)->fd);
     free((*self)->name);
     free(*self);
     *self = NULL;
 }
 
+bool recording_reopen(recording_t *self, char **error)
+{
+    *error = NULL;
+    if (!self->own_fd || !self->regular)
+        return true;
+    if (self->fd >= 0)
+        close(self->fd);
+    self->torn = false;
+    self->fd = open_file(self->name, true, error);
+    if (self->fd < 0)
+        return false;
+    char *note = NULL;
+    const bool prepared = prepare_file(self, true, error, &note);
+    free(note);
+    if (!prepared) {
+        close(self->fd);
+        self->fd = -1;
+    }
+    return prepared;
+}
+
+/* Whether the file is there no more under any name, or couldn't be opened the last time. */
+static bool has_gone(const recording_t *self)
+{
+    struct stat status;
+    return self->own_fd && self->regular &&
+           (self->fd < 0 || fstat(self->fd, &status) != 0 || status.st_nlink == 0);
+}
+
+/* Writes whole lines. */
+static output_result_t write_lines(recording_t *self, const char *lines, size_t size,
+                                   size_t *written)
+{
+    *written = 0;
+    if (!self->regular)
+        return output_write(self->fd, lines, size, self->stop_fd, written);
+    if (has_gone(self) || (self->own_fd && self->last_errno != 0 && self->last_errno != ENOSPC)) {
+        char *error = NULL;
+        const bool opened = recording_reopen(self, &error);
+        const int why = errno;
+        free(error);
+        if (!opened) {
+            errno = why;
+            return OUTPUT_FAILED;
+        }
+    }
+    return write_whole(self, lines, size);
+}
+
+/* What comes of a snapshot that couldn't be written to a file or device. */
+static recording_result_t lose(recording_t *self, const snapshot_t *snapshot, int why, char **error)
+{
+    if (self->lost++ == 0)
+        self->lost_since = snapshot->time;
+    if (why != self->last_errno)
+        *error = memory_format("%s: can't record: %s: snapshots are lost until it works again",
+                               self->name, strerror(why));
+    self->last_errno = why;
+    return RECORDING_LOST;
+}
+
 recording_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error)
 {
     *error = NULL;
     size_t size = 0;
+    size_t lost_size = 0;
     char *line = recording_line(snapshot, &size);
+    char *lost = self->lost ? lost_line(self, &lost_size) : NULL;
+    char *lines = line;
+    if (lost) {
+        lines = memory_new(lost_size + size, 1);
+        memcpy(lines, lost, lost_size);
+        memcpy(lines + lost_size, line, size);
+        free(line);
+        free(lost);
+    }
     size_t written = 0;
-    const output_result_t result =
-        self->regular ? write_whole(self, line, size)
-                      : output_write(self->fd, line, size, self->stop_fd, &written);
+    const output_result_t result = write_lines(self, lines, lost_size + size, &written);
     const int why = errno;
-    free(line);
+    free(lines);
     switch (result) {
     case OUTPUT_DONE:
+        if (self->lost)
+            *error = memory_format("%s: records again; %zu snapshot%s lost", self->name, self->lost,
+                                   self->lost == 1 ? " was" : "s were");
+        self->lost = 0;
         self->last_errno = 0;
         return RECORDING_OK;
     case OUTPUT_CLOSED:
@@ -341,11 +432,7 @@ recording_result_t recording_write(recording_t *self, const snapshot_t *snapshot
         *error = memory_format("%s: can't record: %s: stopping", self->name, strerror(why));
         return RECORDING_CLOSED;
     }
-    if (why != self->last_errno)
-        *error = memory_format("%s: can't record: %s: snapshots are lost until it works again",
-                               self->name, strerror(why));
-    self->last_errno = why;
-    return RECORDING_LOST;
+    return lose(self, snapshot, why, error);
 }
 
 bool recording_is_standard_output(const recording_t *self)

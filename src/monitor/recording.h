@@ -10,6 +10,10 @@
  * as
  * {"error": why, "text": the answer, with U+FFFD for bytes that are not UTF-8}.
  *
+ * After snapshots were lost (a full disk, say), the next line that can be written is preceded by
+ *
+ *   {"time": now, "replies": {}, "lost_snapshots": 7, "lost_since": when the first was taken}
+ *
  * The file is always a whole number of lines: a line is built in memory and written at once, and
  * what a failed write left of it is cut off again.
  */
@@ -49,10 +53,19 @@ recording_t *recording_new(const char *path, bool append, int stop_fd, char **er
 void recording_destroy(recording_t **self);
 
 /*
- * Adds a snapshot. Unless it returns RECORDING_OK, *error is one line that names the file and says
- * what failed, owned by the caller; NULL if that is what failed the time before, too.
+ * Adds a snapshot. A file that was removed, or whose file system has gone, is opened anew by its
+ * name. Unless it returns RECORDING_OK, *error is one line that names the file and says
+ * what failed, owned by the caller; NULL if that is what failed the time before, too. With
+ * RECORDING_OK *error is NULL, or says that it works again.
  */
 recording_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error);
+
+/*
+ * Opens the file by its name again, for whoever has moved it away (logrotate): goes on in a file of
+ * that name, a new one if there is none. Does nothing to standard output or a pipe. If it fails,
+ * *error is as recording_write()'s, and recording_write() tries again each time.
+ */
+bool recording_reopen(recording_t *self, char **error);
 
 /* Whether the recording goes to standard output, so that nothing else may. */
 bool recording_is_standard_output(const recording_t *self);

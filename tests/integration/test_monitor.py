@@ -679,8 +679,85 @@ def test_a_full_disk(servers, small_disk, start):
     ballast.unlink()
     wait_for(lambda: len(lines(recording)) > kept, what="a line after there was room again")
     monitor.send_signal(signal.SIGINT)
-    assert end_of(monitor) == (1, "", "")
+    status, output, errors = end_of(monitor)
+    assert (status, output) == (1, "") and errors.count("\n") == 1
+    assert f"{recording}: records again; " in errors
     assert jq_takes(recording)
+
+
+def test_what_a_full_disk_has_cost_is_in_the_recording(servers, small_disk, start):
+    recording = small_disk / "recording.jsonl"
+    pub = servers.publisher(agent=True)
+    (small_disk / "ballast").write_bytes(b"x" * 60_000)
+    monitor = start("-q", "--poll-period", 0.05, "-o", recording, pub.name())
+    line = monitor.stderr.readline()
+    assert line == message(f"{recording}: can't record: No space left on device: snapshots are lost until it works again")
+    before = len(lines(recording))
+    (small_disk / "ballast").unlink()
+    wait_for(lambda: len(lines(recording)) >= before + 3, what="lines after that")
+    monitor.terminate()
+    status, _, errors = end_of(monitor)
+    assert status == 1, "snapshots were lost"
+    lost = lines(recording)[before]
+    assert lost["replies"] == {} and lost["lost_snapshots"] > 0
+    assert lost["lost_since"] <= lost["time"]
+    count = lost["lost_snapshots"]
+    lost_ones = f"{count} snapshot{' was' if count == 1 else 's were'} lost"
+    assert errors == message(f"{recording}: records again; {lost_ones}")
+    assert jq_takes(recording)
+
+
+def test_a_recording_that_is_moved_away(servers, recording, start):
+    """As logrotate does: move it, SIGHUP; no snapshot is lost in between."""
+    pub = servers.publisher(agent=True)
+    monitor = start("--poll-period", 0.05, "-o", recording, pub.name(), stdout=subprocess.DEVNULL)
+    moved = []
+    for number in range(3):
+        wait_for_replies(recording, pub, 3, has_data)
+        moved.append(recording.with_suffix(f".{number}"))
+        recording.rename(moved[-1])
+        monitor.send_signal(signal.SIGHUP)
+        wait_for(recording.exists, what="a new recording")
+    wait_for_replies(recording, pub, 3, has_data)
+    monitor.terminate()
+    assert monitor.wait(END_S) == 0 and monitor.stderr.read() == ""
+    times = [line["time"] for path in [*moved, recording] for line in lines(path)]
+    assert times == sorted(times) and len(set(times)) == len(times)
+    assert all(jq_takes(path) for path in [*moved, recording])
+
+
+def test_a_hangup_without_a_recording(servers, start):
+    pub = servers.publisher(agent=True)
+    monitor = start("--poll-period", LONG_S, pub.name())
+    assert "1 of 1 server answered" in monitor.stdout.readline()
+    monitor.send_signal(signal.SIGHUP)
+    assert end_of(monitor)[0] == 0
+
+
+def test_a_recording_that_is_removed(servers, recording, start):
+    pub = servers.publisher(agent=True)
+    monitor = start("-q", "--poll-period", 0.05, "-o", recording, pub.name())
+    wait_for_replies(recording, pub, 2, has_data)
+    recording.unlink()
+    wait_for_replies(recording, pub, 2, has_data)
+    # And its folder, which comes back later.
+    away = recording.parent / "away"
+    folder = recording.parent / "folder"
+    folder.mkdir()
+    monitor.terminate()
+    assert end_of(monitor) == (0, "", "")
+    inside = folder / "recording.jsonl"
+    monitor = start("-q", "--poll-period", 0.05, "-o", inside, pub.name())
+    wait_for_replies(inside, pub, 2, has_data)
+    folder.rename(away)
+    (away / "recording.jsonl").unlink()
+    missing = message(f"{inside}: can't record: No such file or directory: snapshots are lost until it works again")
+    assert monitor.stderr.readline() == missing
+    folder.mkdir()
+    wait_for(lambda: len(lines(inside)) > 2, what="lines after that")
+    assert lines(inside)[0]["lost_snapshots"] > 0
+    monitor.terminate()
+    assert end_of(monitor)[0] == 1
 
 
 def test_a_reader_that_goes_away(publisher, start):
@@ -714,15 +791,16 @@ def test_a_reader_that_reads_no_more(publisher, start):
     wait_for(stuck, what="a full pipe")
     monitor.send_signal(signal.SIGTERM)
     assert monitor.wait(END_S) == 1
-    assert monitor.stderr.read() == message(
-        "standard output: its reader takes no more: the last snapshot is lost"
-    )
+    late, _, last = monitor.stderr.read().rpartition(PROGRAM)
+    assert last == "standard output: its reader takes no more: the last snapshot is lost\n"
+    assert late.count("\n") == late.count("longer than the period") <= 1
     assert not perf_is_on(publisher)
 
 
 # How it ends --------------------------------------------------------------------------------
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+# SIGHUP has it open its recording again; without one, it ends it, too.
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -309,7 +309,7 @@ static void test_a_short_write_leaves_whole_lines(void **state)
     signal(SIGXFSZ, SIG_IGN);
     struct rlimit old;
     getrlimit(RLIMIT_FSIZE, &old);
-    const struct rlimit small = {.rlim_cur = 300, .rlim_max = old.rlim_max};
+    const struct rlimit small = {.rlim_cur = 700, .rlim_max = old.rlim_max};
     setrlimit(RLIMIT_FSIZE, &small);
     char big[1000];
     memset(big, '1', sizeof big);
@@ -323,11 +323,17 @@ static void test_a_short_write_leaves_whole_lines(void **state)
     /* The same once more is lost without another word; a line that fits is written. */
     assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_LOST);
     assert_null(error);
-    write_one(recording, "[]");
-    assert_true(count_lines(path) == 2);
+    snapshot_t *little = snapshot_of("dserver/a/b", "[]", 2, NULL);
+    assert_int_equal(recording_write(recording, little, &error), RECORDING_OK);
+    assert_non_null(strstr(error, "records again"));
+    free(error);
+    /* With a line before it that says what is missing. */
+    assert_true(count_lines(path) == 3);
     setrlimit(RLIMIT_FSIZE, &old);
     assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_OK);
-    assert_true(count_lines(path) == 3);
+    assert_null(error);
+    assert_true(count_lines(path) == 4);
+    snapshot_destroy(&little);
     snapshot_destroy(&snapshot);
     recording_destroy(&recording);
     unlink(path);
