@@ -22,6 +22,7 @@
 #include "monitor/poller.h"
 #include "monitor/recording.h"
 #include "monitor/summary.h"
+#include "monitor/totals.h"
 #include "response/memory.h"
 #include "response/printable.h"
 #include "tango/tango_client.h"
@@ -39,6 +40,7 @@ typedef struct {
     int hangup_fd; /* readable after SIGHUP, where that is no reason to stop; or -1 */
     poller_t *poller;
     recording_t *recording; /* or NULL */
+    totals_t *totals;       /* of what the summaries show; or NULL */
     bool summaries;         /* print them */
     bool summaries_failing; /* and that was said */
     bool lost;              /* something that was asked for was lost: exit status 1 */
@@ -219,21 +221,9 @@ static void record(monitor_t *self, const snapshot_t *snapshot)
         self->closed = true;
 }
 
-static void print_summary(monitor_t *self, const snapshot_t *snapshot)
+/* Writes what was printed into a memory stream, and frees it. */
+static void print_text(monitor_t *self, char *text, size_t size)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    if (!out) {
-        perror(PROGRAM);
-        abort();
-    }
-    const summary_options_t options = {.perf = self->options.perf};
-    summary_print(out, poller_previous(self->poller), snapshot, &options);
-    if (fclose(out) != 0) {
-        perror(PROGRAM);
-        abort();
-    }
     switch (output_write(STDOUT_FILENO, text, size, self->stop_fd, NULL)) {
     case OUTPUT_DONE:
         self->summaries_failing = false;
@@ -252,6 +242,46 @@ static void print_summary(monitor_t *self, const snapshot_t *snapshot)
         break;
     }
     free(text);
+}
+
+static FILE *open_text(char **text, size_t *size)
+{
+    FILE *out = open_memstream(text, size);
+    if (!out) {
+        perror(PROGRAM);
+        abort();
+    }
+    return out;
+}
+
+static void close_text(FILE *out)
+{
+    if (fclose(out) != 0) {
+        perror(PROGRAM);
+        abort();
+    }
+}
+
+static void print_summary(monitor_t *self, const snapshot_t *snapshot)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_text(&text, &size);
+    const summary_options_t options = {.perf = self->options.perf};
+    summary_print(out, poller_previous(self->poller), snapshot, &options);
+    close_text(out);
+    print_text(self, text, size);
+    totals_add(self->totals, poller_previous(self->poller), snapshot);
+}
+
+static void print_totals(monitor_t *self)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_text(&text, &size);
+    totals_print(self->totals, out);
+    close_text(out);
+    print_text(self, text, size);
 }
 
 static bool has_answer(const snapshot_t *snapshot)
@@ -350,9 +380,14 @@ static int run(monitor_t *self)
     }
     self->summaries =
         !self->options.quiet && !(self->recording && recording_is_standard_output(self->recording));
+    if (self->summaries)
+        self->totals = totals_new();
     poller_start_perf(self->poller, self->stop_fd);
     if (!is_stopped(self))
         poll_on(self);
+    if (self->totals && !self->closed)
+        print_totals(self);
+    totals_destroy(&self->totals);
     const bool in_vain = !self->answered && !is_stopped(self);
     if (self->options.perf)
         stop_perf(self);

@@ -47,15 +47,7 @@ static void add(selection_t *self, const char *name, bool optional)
             return;
         }
     }
-    /* Doubled whenever the count is a power of two. */
-    if ((self->count & (self->count - 1)) == 0) {
-        const size_t room = self->count ? 2 * self->count : 1;
-        target_t *targets = memory_new(room, sizeof *targets);
-        if (self->count)
-            memcpy(targets, self->targets, self->count * sizeof *targets);
-        free(self->targets);
-        self->targets = targets;
-    }
+    self->targets = memory_resize(self->targets, self->count + 1, sizeof *self->targets);
     self->targets[self->count++] = (target_t){memory_string(name), optional};
 }
 

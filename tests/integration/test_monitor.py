@@ -230,6 +230,49 @@ def test_a_recording_is_not_emptied_for_a_wrong_name(servers, recording):
     assert len(lines(recording)) == 1
 
 
+# What came of it all ------------------------------------------------------------------------
+
+
+def test_totals_at_the_end(servers, database, recording, start):
+    """Events pushed while it watched, also over a restart; not those from before."""
+    pub = servers.publisher("total/pub/1", "total", agent=True, database=database)
+    sub = servers.subscriber("total/sub/1", "total", agent=True, database=database)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+
+    def seen():
+        (details,) = json.loads(sub.proxy().details).values()
+        return details["last_value"] == pub.proxy().pushed
+
+    def push(count):
+        pub.proxy().PushBurst(count)
+        wait_for(seen, what=f"{count} events")
+
+    wait_for(lambda: (pub.proxy().PushBurst(1), seen())[1], what="the first event", period=0.1)
+    push(30)
+    monitor = start("--poll-period", 0.2, "-o", recording, pub.name(), sub.name())
+    wait_for_replies(recording, pub, 2, has_data)
+    push(20)
+    push(40)
+    since = len(lines(recording))
+    wait_for_replies(recording, pub, 1, has_data, since)
+    pub.kill()
+    wait_for_replies(recording, pub, 2, has_error, len(lines(recording)))
+    pub.start()
+    wait_for_replies(recording, pub, 1, has_data, len(lines(recording)))
+    wait_for_replies(recording, sub, 1, has_data, len(lines(recording)))
+    monitor.terminate()
+    status, output, _ = end_of(monitor)
+    assert status == 0
+    polls = lines(recording)
+    failed = len([1 for line in polls for reply in line["replies"].values() if has_error(reply)])
+    totals = output[output.index("In all:"):]
+    assert re.match(rf"In all: {len(polls)} polls of 2 servers in [0-9.]+ s, {failed} failed; 0 events LOST\n", totals)
+    (row,) = re.findall(r"dserver/publisher/total +(\d+) +(\d+) +(\d+)\n", totals)
+    assert row == (str(len(polls)), str(failed), "1")
+    assert re.search(r"total/pub/1/burst\.change +60 +[0-9.]+\n", totals), totals
+    assert re.search(r"total/pub/1/burst\.idl5_change +60 +[0-9.]+ +0 +0 +\S*dserver/subscriber/total\n", totals), totals
+
+
 # Choosing what to watch ---------------------------------------------------------------------
 
 
