@@ -153,15 +153,23 @@ static int run(int argc, char **argv)
     return failure == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-static int print_path(void)
+/* The agent's path, which the caller frees; or NULL after it complained. */
+static char *find_agent(void)
 {
     char error[ERROR_SIZE];
     char *path = agent_path_find(error, sizeof error);
 
-    if (path == NULL) {
+    if (path == NULL)
         complain("%s", error);
+    return path;
+}
+
+static int print_path(void)
+{
+    char *path = find_agent();
+
+    if (path == NULL)
         return EXIT_NO_AGENT;
-    }
     puts(path);
     free(path);
     return finish_output();
@@ -185,11 +193,9 @@ static int make_patched_wheel(int argc, char **argv)
         complain("patch-wheel: which wheel, and only one? see " PROGRAM " --help");
         return EXIT_USAGE;
     }
-    agent = agent_path_find(error, sizeof error);
-    if (agent == NULL) {
-        complain("%s", error);
+    agent = find_agent();
+    if (agent == NULL)
         return EXIT_NO_AGENT;
-    }
     made = patch_wheel(argv[optind], agent, folder, error, sizeof error);
     free(agent);
     if (made == NULL) {

@@ -244,32 +244,14 @@ static void print_text(monitor_t *self, char *text, size_t size)
     free(text);
 }
 
-static FILE *open_text(char **text, size_t *size)
-{
-    FILE *out = open_memstream(text, size);
-    if (!out) {
-        perror(PROGRAM);
-        abort();
-    }
-    return out;
-}
-
-static void close_text(FILE *out)
-{
-    if (fclose(out) != 0) {
-        perror(PROGRAM);
-        abort();
-    }
-}
-
 static void print_summary(monitor_t *self, const snapshot_t *snapshot)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_text(&text, &size);
+    FILE *out = memory_stream_open(&text, &size);
     const summary_options_t options = {.perf = self->options.perf};
     summary_print(out, poller_previous(self->poller), snapshot, &options);
-    close_text(out);
+    memory_stream_close(out);
     print_text(self, text, size);
     totals_add(self->totals, poller_previous(self->poller), snapshot);
 }
@@ -278,9 +260,9 @@ static void print_totals(monitor_t *self)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_text(&text, &size);
+    FILE *out = memory_stream_open(&text, &size);
     totals_print(self->totals, out);
-    close_text(out);
+    memory_stream_close(out);
     print_text(self, text, size);
 }
 

@@ -64,30 +64,10 @@ static void write_reply(FILE *out, const reply_t *reply)
     putc('}', out);
 }
 
-/* A stream into memory. Without memory there is nothing sensible to do: as in memory.h. */
-static FILE *open_text(char **text, size_t *size)
-{
-    FILE *out = open_memstream(text, size);
-    if (!out) {
-        perror("open_memstream");
-        abort();
-    }
-    return out;
-}
-
-static void close_text(FILE *out)
-{
-    const bool failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed) {
-        fputs("out of memory\n", stderr);
-        abort();
-    }
-}
-
 char *recording_line(const snapshot_t *snapshot, size_t *size)
 {
     char *line = NULL;
-    FILE *out = open_text(&line, size);
+    FILE *out = memory_stream_open(&line, size);
     fputs("{\"time\":", out);
     write_time(out, &snapshot->time);
     fputs(",\"replies\":{", out);
@@ -100,23 +80,31 @@ char *recording_line(const snapshot_t *snapshot, size_t *size)
         write_reply(out, reply);
     }
     fputs("}}\n", out);
-    close_text(out);
+    memory_stream_close(out);
     return line;
+}
+
+/* Begins a line that holds no snapshot; what it has to say comes behind a comma. */
+static FILE *open_note(char **line, size_t *size)
+{
+    FILE *out = memory_stream_open(line, size);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    fputs("{\"time\":", out);
+    write_time(out, &now);
+    fputs(",\"replies\":{}", out);
+    return out;
 }
 
 /* The line that says what is missing before it. */
 static char *lost_line(const recording_t *self, size_t *size)
 {
     char *line = NULL;
-    FILE *out = open_text(&line, size);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    fputs("{\"time\":", out);
-    write_time(out, &now);
-    fprintf(out, ",\"replies\":{},\"lost_snapshots\":%zu,\"lost_since\":", self->lost);
+    FILE *out = open_note(&line, size);
+    fprintf(out, ",\"lost_snapshots\":%zu,\"lost_since\":", self->lost);
     write_time(out, &self->lost_since);
     fputs("}\n", out);
-    close_text(out);
+    memory_stream_close(out);
     return line;
 }
 
@@ -124,15 +112,11 @@ static char *lost_line(const recording_t *self, size_t *size)
 static char *cut_off_line(const char *fragment, size_t fragment_size, size_t *size)
 {
     char *line = NULL;
-    FILE *out = open_text(&line, size);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    fputs("{\"time\":", out);
-    write_time(out, &now);
-    fputs(",\"replies\":{},\"cut_off\":", out);
+    FILE *out = open_note(&line, size);
+    fputs(",\"cut_off\":", out);
     json_text_write_string(out, fragment, fragment_size);
     fputs("}\n", out);
-    close_text(out);
+    memory_stream_close(out);
     return line;
 }
 

@@ -9,7 +9,6 @@
 #include "monitor/changes.h"
 #include "monitor/text_table.h"
 #include "response/memory.h"
-#include "response/printable.h"
 
 typedef enum { TOTAL_SERVER, TOTAL_PUBLISHED, TOTAL_SUBSCRIBED } total_kind_t;
 

@@ -1,5 +1,6 @@
 #include "response/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,4 +59,21 @@ char *memory_format(const char *format, ...)
     char *text = memory_vformat(format, arguments);
     va_end(arguments);
     return text;
+}
+
+FILE *memory_stream_open(char **text, size_t *size)
+{
+    FILE *stream = open_memstream(text, size);
+    if (!stream) {
+        out_of_memory();
+    }
+    return stream;
+}
+
+void memory_stream_close(FILE *stream)
+{
+    bool failed = ferror(stream) != 0;
+    if (fclose(stream) != 0 || failed) {
+        out_of_memory();
+    }
 }

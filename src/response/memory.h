@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* count elements of that size, zeroed. Never NULL, also for a count of 0. */
 void *memory_new(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
@@ -24,5 +25,12 @@ char *memory_format(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 char *memory_vformat(const char *format, va_list arguments)
     __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
+
+/*
+ * A stream into a new string: *text and its *size, without the NUL behind it, are there once
+ * memory_stream_close() has returned.
+ */
+FILE *memory_stream_open(char **text, size_t *size) __attribute__((returns_nonnull));
+void memory_stream_close(FILE *stream);
 
 #endif

@@ -193,14 +193,18 @@ std::string lower(std::string text)
     return text;
 }
 
+/* Where "host:port" begins in "tango://host:port/..." or "//host:port/..."; npos in other names. */
+size_t authority_start(const std::string &name)
+{
+    if (lower(name.substr(0, sizeof scheme - 1)) == scheme)
+        return sizeof scheme - 1;
+    return name.compare(0, 2, "//") == 0 ? 2 : std::string::npos;
+}
+
 /* "tango://host:port/" of a name, or "" if it has none; also of "//host:port/...". */
 std::string authority_of(const std::string &name)
 {
-    size_t start = std::string::npos;
-    if (lower(name.substr(0, sizeof scheme - 1)) == scheme)
-        start = sizeof scheme - 1;
-    else if (name.compare(0, 2, "//") == 0)
-        start = 2;
+    const size_t start = authority_start(name);
     if (start == std::string::npos)
         return "";
     const size_t end = name.find('/', start);
@@ -213,8 +217,9 @@ std::string authority_of(const std::string &name)
 std::string path_of(const std::string &name)
 {
     std::string path = name;
-    if (lower(path.substr(0, sizeof scheme - 1)) == scheme) {
-        const size_t end = path.find('/', sizeof scheme - 1);
+    const size_t start = authority_start(name);
+    if (start != std::string::npos) {
+        const size_t end = path.find('/', start);
         path = end == std::string::npos ? "" : path.substr(end + 1);
     }
     return path.substr(0, path.find('#'));
@@ -313,10 +318,7 @@ bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *co
             std::string name = host.substr(0, colon);
             database.reset(new Tango::Database(name, std::atoi(host.c_str() + colon + 1)));
         }
-        std::string filter = path_of(
-            authority.empty()
-                ? std::string(pattern)
-                : scheme + std::string(pattern).substr(std::string(pattern).find("//") + 2));
+        std::string filter = path_of(pattern);
         Tango::DbDatum found = database->get_device_exported(filter);
         std::vector<std::string> devices;
         found >> devices;
