@@ -703,49 +703,42 @@ static int hook_poll(zmq_pollitem_t *items, int item_count, long timeout)
 typedef struct {
     elf_hook_t hook;
     const char *purpose;
-    bool takes_strings;
 } planned_hook_t;
 
-/* What is in the mangled name of a function that takes a std::string, by its layout. */
+/* Stands in the plan for what is in the mangled name of a function that takes a std::string. */
+static const char a_string[] = "";
+
+/* And this is what that is, by the string's layout. */
 static const char *const string_names[] = {[STD_STRING_NEW] = "__cxx11", [STD_STRING_OLD] = "Ss"};
 
 static const planned_hook_t plan[] = {
     {{"zmq_msg_recv", false, (void *)hook_msg_recv, (void **)&original.msg_recv, NULL},
-     "received events",
-     false},
+     "received events"},
     {{"zmq_msg_send", false, (void *)hook_msg_send, (void **)&original.msg_send, NULL},
-     "pushed events",
-     false},
-    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll, NULL}, "subscriptions", false},
-    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg, NULL}, NULL, false},
+     "pushed events"},
+    {{"zmq_poll", false, (void *)hook_poll, (void **)&original.poll, NULL}, "subscriptions"},
+    {{"zmq_recvmsg", false, (void *)hook_recvmsg, (void **)&original.recvmsg, NULL}, NULL},
     {{"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true, (void *)hook_push_event,
       (void **)&original.push_event, NULL},
-     "the time that pushing takes",
-     false},
+     "the time that pushing takes"},
     {{"_ZN5Tango16ZmqEventSupplier15init_event_cptr", true, (void *)hook_init_event_cptr,
-      (void **)&original.init_event_cptr, NULL},
-     "streams before their first event",
-     true},
+      (void **)&original.init_event_cptr, a_string},
+     "streams before their first event"},
     {{"_ZN5Tango7DServer26event_confirm_subscriptionEPKNS_17DevVarStringArrayE", false,
       (void *)hook_confirm_subscription, (void **)&original.confirm_subscription, NULL},
-     "clients that still listen",
-     false},
+     "clients that still listen"},
     {{"_ZN5Tango13EventConsumer13connect_eventEPNS_11DeviceProxy", true, (void *)hook_connect_event,
-      (void **)&original.connect_event, NULL},
-     "callbacks",
-     true},
+      (void **)&original.connect_event, a_string},
+     "callbacks"},
     {{"_ZN5Tango13EventConsumer23add_not_connected_event", true, (void *)hook_add_not_connected,
       (void **)&original.add_not_connected, NULL},
-     "subscriptions that are not connected",
-     false},
+     "subscriptions that are not connected"},
     {{"_ZN5Tango28EventConsumerKeepAliveThread29stateless_subscription_failed", true,
       (void *)hook_stateless_failed, (void **)&original.stateless_failed, NULL},
-     NULL,
-     false},
+     NULL},
     {{"_ZN5Tango13EventConsumer17unsubscribe_eventEi", false, (void *)hook_unsubscribe_event,
       (void **)&original.unsubscribe_event, NULL},
-     "callbacks that are gone",
-     false},
+     "callbacks that are gone"},
 };
 
 enum { PLAN_SIZE = sizeof plan / sizeof *plan };
@@ -772,7 +765,7 @@ bool hooks_install(const elf_image_t *the_libtango, streams_t *the_streams,
     strings = tango_string_layout(libtango);
     for (size_t i = 0; i < PLAN_SIZE; i++) {
         hooks[i] = plan[i].hook;
-        if (plan[i].takes_strings)
+        if (hooks[i].must_contain == a_string)
             hooks[i].must_contain = string_names[strings];
     }
     int written = elf_image_hook(libtango, hooks, PLAN_SIZE);
