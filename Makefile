@@ -66,7 +66,7 @@ endef
 
 # What a configuration depends on besides files: its arguments, and which libraries are installed.
 configuration = PREFIX=$(PREFIX) CMAKE_ARGS=$(CMAKE_ARGS) \
-    $$(pkg-config --modversion tango jansson cmocka 2>&1 | tr '\n' ' ')
+    $$(pkg-config --modversion tango yajl jansson cmocka 2>&1 | tr '\n' ' ')
 
 %/configuration: FORCE
 	@mkdir -p $*

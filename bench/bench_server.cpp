@@ -10,9 +10,11 @@
 //   BENCH_ATTRIBUTES (environment)          how many attributes: a0, a1, ... (default: 1)
 //   Push([first, count])                    one event of each of these attributes
 //   Burst(count)                            events of a0
+//   Keep([count, milliseconds])             such a burst again and again, until the server ends
 //   Subscribe(device)                       to change events of all attributes of a device like
-//   this one Received() -> count                     callbacks so far Flow(count) -> events per
-//   second        from here to here, at full speed, never more on the way
+//                                           this one
+//   Received() -> count                     callbacks so far
+//   Flow(count) -> events per second        from here to here, at full speed, never more on the way
 //                                           than ZeroMQ's queues hold; Subscribe to oneself before
 //   MeasurePush([blocks, events, states]) -> nanoseconds   CPU time of the pushing thread per event
 //   MeasureReceive(device, blocks, events, states) -> nanoseconds   of the consumer thread; strings
@@ -119,6 +121,17 @@ class Bench : public Tango::Device_4Impl
         for (Tango::DevLong i = 0; i < attribute_count(); i++)
             proxy->subscribe_event(attribute_name(i), Tango::CHANGE_EVENT, &counter_);
         proxies_.push_back(std::move(proxy));
+    }
+
+    void keep(Tango::DevLong count, Tango::DevLong milliseconds)
+    {
+        std::thread([this, count, milliseconds] {
+            omni_thread::ensure_self self; // what locks a device has to be one of the ORB's threads
+            for (;;) {
+                burst(count);
+                std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+            }
+        }).detach();
     }
 
     // Events per second.
@@ -274,6 +287,13 @@ void Bench::make_commands(std::vector<Tango::Command *> &commands)
                                        Tango::DevLong count = 0;
                                        command.extract(in, count);
                                        device.burst(count);
+                                       return command.insert();
+                                   }));
+    commands.push_back(new Command("Keep", Tango::DEVVAR_LONGARRAY, Tango::DEV_VOID,
+                                   [](Bench &device, Command &command, const CORBA::Any &in) {
+                                       const Tango::DevVarLongArray *wanted = nullptr;
+                                       command.extract(in, wanted);
+                                       device.keep((*wanted)[0], (*wanted)[1]);
                                        return command.insert();
                                    }));
     commands.push_back(new Command("Subscribe", Tango::DEV_STRING, Tango::DEV_VOID,

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "monitor/json_text.h"
 #include "monitor/output.h"
+#include "response/json_text.h"
 #include "response/memory.h"
 
 struct recording {
@@ -49,7 +49,8 @@ static void write_reply(FILE *out, const reply_t *reply)
         return;
     }
     char *wrong = NULL;
-    if (json_text_is_valid(reply->data, reply->data_size, &wrong)) {
+    /* What could be parsed is as strictly JSON as that. */
+    if (reply->response || json_text_is_valid(reply->data, reply->data_size, &wrong)) {
         fputs("{\"data\":", out);
         json_text_write_compact(out, reply->data, reply->data_size);
     } else {

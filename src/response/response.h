@@ -27,6 +27,22 @@ typedef enum {
     RESPONSE_AGENT      /* version 1 with our agent's further keys (top key "agent") */
 } response_dialect_t;
 
+/* One bucket of a histogram: durations from from_nanos to below_nanos; NAN where it is open. */
+typedef struct {
+    double from_nanos;
+    double below_nanos;
+    int64_t count;
+} response_bucket_t;
+
+/* How long something took, of all events while performance monitoring was on; agent only. */
+typedef struct {
+    response_bucket_t *buckets; /* those that aren't empty, from short to long */
+    size_t bucket_count;
+    int64_t count;
+    double sum_nanos;
+    double max_nanos;
+} response_histogram_t;
+
 /* One published event stream of a server. */
 typedef struct {
     char *name;           /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
@@ -35,6 +51,7 @@ typedef struct {
     int64_t byte_count;   /* bytes of these events as handed to ZeroMQ; agent only */
     char *last_event;     /* ISO 8601 time of the last one, or NULL; agent only */
     bool has_subscribers; /* false only where the answer says that nobody listens any more */
+    response_histogram_t *push_event; /* or NULL */
 } response_publisher_t;
 
 /* One subscribed event topic of a server. */
@@ -52,6 +69,8 @@ typedef struct {
     int64_t byte_count;              /* agent only */
     char *last_resubscribed;         /* ISO time or NULL */
     char *last_event;                /* ISO time or NULL; agent only */
+    response_histogram_t *latency;   /* from the event's own time to its callbacks; or NULL */
+    response_histogram_t *processing; /* of all its callbacks; or NULL */
 } response_subscription_t;
 
 typedef struct {
@@ -122,6 +141,8 @@ typedef struct response {
     int64_t agent_pid;
     int64_t agent_uncounted; /* how often it did not count something because a table was full */
     char *agent_attached;    /* ISO time of the agent's start in this process; NULL without it */
+
+    struct arena *strings; /* all of the above but the lists; private */
 } response_t;
 
 /*
@@ -129,10 +150,11 @@ typedef struct response {
  * *error (if error isn't NULL) is one printable line that says what is wrong and where; the caller
  * frees it. *error is NULL when a response is returned.
  *
- * Wrong are: text that is no JSON object, a "version" other than 1, a key whose value has the wrong
- * type, a count that is negative or no whole number, and an object with none of "version", "server"
- * and "client". A key that is absent is as one that is null. Of equal keys the last one counts. The
- * text need not end with a NUL; it may hold anything.
+ * Wrong are: text that is no JSON (as json_text_is_valid() has it, and without NULs), no object, a
+ * "version" other than 1, a key whose value has the wrong type, a count that is negative or no
+ * whole number, and an object with none of "version", "server" and "client". A key that is absent
+ * is as one that is null. Of equal keys the last one counts, and each has to be right. The text
+ * need not end with a NUL; it may hold anything.
  */
 response_t *response_parse(const char *text, size_t size, char **error);
 

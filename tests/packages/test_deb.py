@@ -9,7 +9,7 @@ from conftest import ROOT, VERSION, run
 from local_tango import free_port
 
 PACKAGES = ("ska-tango-event-agent", "ska-tango-event-monitor")
-DEPENDENCIES = "libtango9 libjansson4 libzip4 libssl3 python3-tango"
+DEPENDENCIES = "libtango9 libyajl2 libzip4 libssl3 python3-tango"
 # What dpkg and apt keep of what they did.
 BOOKS = r"^\./(var/(lib/(dpkg|apt|systemd)|cache|log)|tmp|proc|dev|run)(/|$)|__pycache__"
 

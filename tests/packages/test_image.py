@@ -150,7 +150,7 @@ def test_it_ends_with_its_containers(system):
 MACHINE = """
 FROM {base}
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd systemd-sysv dbus \\
-    python3-tango libjansson4 libzip4 libssl3
+    python3-tango libyajl2 libzip4 libssl3
 COPY *.deb Publisher.py /root/
 RUN dpkg --install /root/*.deb
 CMD ["/sbin/init"]

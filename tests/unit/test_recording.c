@@ -13,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "monitor/json_text.h"
 #include "monitor/recording.h"
+#include "response/json_text.h"
 #include "response/memory.h"
 
 static char folder[] = "/tmp/test_recording.XXXXXX";

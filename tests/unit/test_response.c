@@ -430,7 +430,7 @@ static void test_last_of_equal_keys_counts(void **state)
 {
     (void)state;
     response_t *response = answers_parse(
-        "{'version': 2, 'version': 1, 'server': {'event_counters': {'a': 'x', 'a': 3}}}");
+        "{'version': 1, 'server': null, 'server': {'event_counters': {'a': 7, 'a': 3}}}");
     assert_int_equal(response->publisher_count, 1);
     assert_int_equal(response->publishers[0].event_count, 3);
     response_destroy(&response);
@@ -482,6 +482,8 @@ static const broken_t broken[] = {
     {"{'server': {'event_counters': {'a': 1.5}}}",
      "server.event_counters[\"a\"]: expected a count, found a fraction"},
     {"{'server': {'event_counters': {'a': 1e30}}}",
+     "server.event_counters[\"a\"]: the count is too large"},
+    {"{'server': {'event_counters': {'a': 9223372036854775808}}}",
      "server.event_counters[\"a\"]: the count is too large"},
     {"{'server': {'event_counters': {'a': -2}}}",
      "server.event_counters[\"a\"]: expected a count, found a negative number"},
@@ -540,7 +542,7 @@ static void test_broken_answers(void **state)
         if (response) {
             fail_msg("was let through: %s", text);
         }
-        /* jansson's own words may change: only that they are handed on counts. */
+        /* The JSON library's own words may change: only that they are handed on counts. */
         if (strncmp(broken[i].error, "not JSON: ", 10) == 0) {
             assert_memory_equal(error, broken[i].error, 10);
         } else {
@@ -578,7 +580,6 @@ static void test_not_json(void **state)
     NOT_JSON("{\"version\": 1, \"a\": \"\\u0000\"}");
     NOT_JSON("{\"version\": 1, \"a\": \"\xff\xfe\"}");
     NOT_JSON("{\"version\": 1, \"a\": \"\xed\xa0\x80\"}");
-    NOT_JSON("{\"version\": 1, \"server\": {\"event_counters\": {\"a\": 9223372036854775808}}}");
     NOT_JSON("{\"version\": 1, \"a\": 1e999}");
     NOT_JSON("{\"version\": 1, \"a\": \"\x1b[31m\"}");
     NOT_JSON("\x1b[2J\r\n");

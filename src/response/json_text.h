@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <yajl/yajl_parse.h>
 
 /*
  * How deeply arrays and objects may lie in each other: fewer than any reader of JSON lines takes
  * (jq 1.6: 256), so that there is room for what the text is embedded in.
  */
 #define JSON_TEXT_MAX_DEPTH 200
+#define JSON_TEXT_TOO_DEEP  "more than 200 levels deep"
+#define JSON_TEXT_TOO_LARGE "the number is too large"
 
 /*
  * Whether the text is one JSON value that every strict reader takes: UTF-8 throughout, no lone
@@ -20,6 +23,18 @@
  * it.
  */
 bool json_text_is_valid(const char *text, size_t size, char **error);
+
+/*
+ * Parses a text: yajl's callbacks are called with context, as yajl_parse.h says. Returns NULL, or
+ * why the text is no JSON as one line, which the caller frees. A callback that returns 0 ends the
+ * parse; *stopped is its reason then. Strict as json_text_is_valid(), but for depths and sizes of
+ * numbers, which are the callbacks' matter.
+ */
+char *json_text_parse(const yajl_callbacks *callbacks, void *context, const char **stopped,
+                      const char *text, size_t size);
+
+/* The value of a JSON number; infinite if it is too large. */
+double json_text_number(const char *number, size_t size);
 
 /* Writes a valid JSON text without the white space between its tokens: on one line. */
 void json_text_write_compact(FILE *out, const char *text, size_t size);

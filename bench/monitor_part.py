@@ -1,0 +1,138 @@
+"""What the monitor costs, against the same thing in Python (python_monitor.py)."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tango_servers import BUILD, MONITOR, clean_environment, wait_for
+
+PYTHON_MONITOR = Path(__file__).resolve().with_name("python_monitor.py")
+
+
+def peak_mib(pid):
+    """The peak of a process's resident memory; None when it has ended."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else None
+
+
+class Run:
+    """One run of a monitor to its end."""
+
+    memory = 0.0
+
+    def __init__(self, command, database):
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env=clean_environment(TANGO_HOST=database.tango_host),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        )
+        text = process.stdout.readline()
+        self.first_output = time.monotonic() - begun
+        # Not ru_maxrss: that of a child begins with what its parent had at the fork.
+        for line in process.stdout:
+            self.memory = peak_mib(process.pid) or self.memory
+            text += line
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stdout.close()
+        assert process.returncode == 0, (command, process.returncode)
+        assert b"FAILED" not in text, text[-2000:]
+        self.text = text.decode()
+        self.wall = time.monotonic() - begun
+        self.cpu = usage.ru_utime + usage.ru_stime
+
+
+def sample_counts(text):
+    """How many samples the tables of all polls were made of."""
+    return [int(count) for count in re.findall(r"^  push event \[us\] +(\d+)", text, re.M)]
+
+
+# Its threads live to the end: a server ends with the thread that started it.
+starters = ThreadPoolExecutor(8)
+
+
+def start_servers(pool, database, count, streams, name):
+    """Servers that publish to themselves, 300 events every half second."""
+    env = {"BENCH_ATTRIBUTES": streams}
+
+    def one(number):
+        instance = f"{name}-{number}"
+        server = pool.add(
+            [BUILD / "bench" / "bench_server"], instance, {"Bench": [f"bench/{instance}/1"]},
+            database=database, agent=True, env=env,
+        )
+        proxy = server.proxy()
+        proxy.set_timeout_millis(600_000)
+        proxy.Subscribe(server.name())
+        wait_for(lambda: (proxy.Burst(1), proxy.Received() > streams)[1], 60, "the first event", 0.2)
+        for first in range(0, streams, 500):
+            seen = proxy.Received()
+            number = min(500, streams - first)
+            proxy.Push([first, number])
+            wait_for(lambda: proxy.Received() >= seen + number, 60, "the events")
+        proxy.Keep([300, 500])
+        return server
+
+    return list(starters.map(one, range(count)))
+
+
+def compare(bench, database, servers, streams):
+    """Both monitors, in turns, over these servers."""
+    short = bench.short
+    period = 1.0
+    polls = 3 if short else 10
+    names = [f"dserver/{server.server_name}" for server in servers]
+    commands = {
+        "C": [MONITOR, "-m", "--timeout", 60],
+        "Python": [sys.executable, PYTHON_MONITOR],
+    }
+    found = {}
+    for monitor, command in commands.items():
+        command = [*command, "--poll-period", period, *names]
+        ones, manys = [], []
+        for _ in range(1 if short else 3):
+            ones.append(Run([*command, "-n", 1], database))
+            manys.append(Run([*command, "-n", polls + 1], database))
+        if monitor == "C" and not short:
+            counts = sample_counts(manys[-1].text)[len(servers) :]
+            assert len(counts) >= (polls - 1) * len(servers) and min(counts) == 256, counts
+        median = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
+        found[monitor] = {
+            "cpu": median([(many.cpu - one.cpu) / polls for one, many in zip(ones, manys)]),
+            "first": median([one.first_output for one in ones]),
+            "memory": median([many.memory for many in manys]),
+        }
+    ours, theirs = found["C"], found["Python"]
+    what = f"{len(servers)} x {streams}"
+    for key, unit, factor, target in (
+        ("cpu", "ms", 1e3, "<= 0.1"), ("memory", "MB", 1, "<= 0.333"), ("first", "ms", 1e3, ""),
+    ):
+        label = {"cpu": "processor time of a poll", "memory": "peak memory",
+                 "first": "start to first output"}[key]
+        bench.row(
+            f"monitor, {what} streams: {label}",
+            f"{factor * ours[key]:.1f} {unit}",
+            f"Python: {factor * theirs[key]:.1f} {unit}, ratio {ours[key] / theirs[key]:.3f}",
+            f"target {target}" if target else "",
+        )
+
+
+def monitor(bench, pool, database):
+    servers = []
+    counts = [1, 2] if bench.short else [int(n) for n in os.environ.get('COUNTS','1 10 100 200').split()]
+    for count in counts:
+        servers += start_servers(pool, database, count - len(servers), 1, f"mon{count}")
+        print(f"bench: monitor: {count} servers", file=sys.stderr, flush=True)
+        compare(bench, database, servers, 1)
+    for server in servers:
+        server.kill()
+    for streams in [100] if bench.short else [100, 10_000]:
+        servers = start_servers(pool, database, 1, streams, f"many{streams}")
+        print(f"bench: monitor: {streams} streams", file=sys.stderr, flush=True)
+        compare(bench, database, servers, streams)
+        servers[0].kill()
