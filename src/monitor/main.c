@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <locale.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,12 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monitor/display.h"
+#include "monitor/history.h"
 #include "monitor/options.h"
-#include "monitor/output.h"
 #include "monitor/poller.h"
 #include "monitor/recording.h"
-#include "monitor/summary.h"
-#include "monitor/totals.h"
+#include "monitor/replay.h"
 #include "response/memory.h"
 #include "response/printable.h"
 #include "tango/tango_client.h"
@@ -36,22 +37,28 @@
 
 typedef struct {
     options_t options;
-    int stop_fd;   /* readable once a signal says to stop */
-    int hangup_fd; /* readable after SIGHUP, where that is no reason to stop; or -1 */
-    poller_t *poller;
+    int stop_fd;            /* readable once a signal says to stop */
+    int hangup_fd;          /* readable after SIGHUP, where that is no reason to stop; or -1 */
+    poller_t *poller;       /* NULL: a recording is read */
+    history_t *history;     /* what each server answered the last time */
     recording_t *recording; /* or NULL */
-    totals_t *totals;       /* of what the summaries show; or NULL */
-    bool summaries;         /* print them */
-    bool summaries_failing; /* and that was said */
+    display_t *display;     /* or NULL */
+    size_t asked;           /* servers in the last poll */
+    size_t failed;          /* of them */
     bool lost;              /* something that was asked for was lost: exit status 1 */
     bool closed;            /* nobody takes what we have to say: stop */
     bool answered;          /* at least one server did, at least once */
     int in_time;            /* polls since one took longer than the period, and that was said */
 } monitor_t;
 
+/* The one that may have a status line on the terminal that we write to, too. */
+static display_t *shown;
+
 /* One line on standard error. Texts come from the network: made fit for a terminal first. */
 static void say(const char *line)
 {
+    if (shown)
+        display_clear_status(shown);
     char *text = printable_copy(line, printable_locale_is_utf8());
     char *whole = memory_format(PROGRAM ": %s\n", text);
     fputs(whole, stderr);
@@ -109,7 +116,8 @@ static void open_signal_fds(monitor_t *self)
     sigaddset(&hangup, SIGHUP);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
-    const bool reopens = self->options.output && !isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO);
+    const bool reopens =
+        self->options.recording.path && !isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO);
     if (!reopens)
         sigaddset(&stop, SIGHUP);
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */
@@ -161,13 +169,35 @@ static void reopen_recording(monitor_t *self)
         say_and_free(error);
 }
 
+/* What goes on, for whoever looks at the terminal between two polls. */
+static void show_status(const monitor_t *self, int64_t left_ns)
+{
+    const long long lost = display_lost_events(self->display);
+    char *lost_text =
+        lost > 0 ? memory_format(", %lld events LOST so far", lost) : memory_string("");
+    char *failed =
+        self->failed > 0 ? memory_format(", %zu FAILED", self->failed) : memory_string("");
+    const char *path = self->options.recording.path;
+    display_status(self->display,
+                   memory_format("next poll in %.0f s; %zu %s%s%s%s%s",
+                                 (double)left_ns / (double)NS_PER_SECOND, self->asked,
+                                 self->asked == 1 ? "server" : "servers", failed, lost_text,
+                                 path ? "; recording into " : "", path ? path : ""));
+    free(failed);
+    free(lost_text);
+}
+
 /* Waits until a moment of the monotonic clock. Returns false as soon as a signal says to stop. */
 static bool wait_until(monitor_t *self, int64_t moment_ns)
 {
     for (;;) {
-        const int64_t left = moment_ns - monotonic_ns();
+        int64_t left = moment_ns - monotonic_ns();
         if (left <= 0)
             return !is_stopped(self);
+        if (self->display && display_has_status(self->display)) {
+            show_status(self, left);
+            left = left < NS_PER_SECOND ? left : NS_PER_SECOND;
+        }
         const struct timespec wait = {.tv_sec = (time_t)(left / NS_PER_SECOND),
                                       .tv_nsec = (long)(left % NS_PER_SECOND)};
         struct pollfd fds[] = {{.fd = self->stop_fd, .events = POLLIN},
@@ -176,7 +206,8 @@ static bool wait_until(monitor_t *self, int64_t moment_ns)
             continue;
         if (fds[0].revents)
             return false;
-        reopen_recording(self);
+        if (fds[1].revents)
+            reopen_recording(self);
     }
 }
 
@@ -221,73 +252,50 @@ static void record(monitor_t *self, const snapshot_t *snapshot)
         self->closed = true;
 }
 
-/* Writes what was printed into a memory stream, and frees it. */
-static void print_text(monitor_t *self, char *text, size_t size)
+static void take_display_result(monitor_t *self, display_result_t result, char *error)
 {
-    switch (output_write(STDOUT_FILENO, text, size, self->stop_fd, NULL)) {
-    case OUTPUT_DONE:
-        self->summaries_failing = false;
-        break;
-    case OUTPUT_CLOSED: /* "| head" has seen enough: no error */
-        self->closed = true;
-        break;
-    case OUTPUT_GIVEN_UP:
-        break;
-    case OUTPUT_FAILED:
-        if (!self->summaries_failing)
-            say_and_free(
-                memory_format("standard output: can't print summaries: %s", strerror(errno)));
-        self->summaries_failing = true;
-        self->lost = true;
-        break;
+    if (error)
+        say_and_free(error);
+    self->closed |= result == DISPLAY_CLOSED;
+    self->lost |= result == DISPLAY_FAILED;
+}
+
+/* Hands a snapshot to all who want it. */
+static void present(monitor_t *self, snapshot_t *snapshot)
+{
+    if (self->recording)
+        record(self, snapshot);
+    if (self->display) {
+        char *error = NULL;
+        const display_result_t result =
+            display_show(self->display, history_previous(self->history), snapshot, &error);
+        take_display_result(self, result, error);
     }
-    free(text);
 }
 
-static void print_summary(monitor_t *self, const snapshot_t *snapshot)
+static void count_failures(monitor_t *self, const snapshot_t *snapshot)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = memory_stream_open(&text, &size);
-    const summary_options_t options = {.perf = self->options.perf};
-    summary_print(out, poller_previous(self->poller), snapshot, &options);
-    memory_stream_close(out);
-    print_text(self, text, size);
-    totals_add(self->totals, poller_previous(self->poller), snapshot);
-}
-
-static void print_totals(monitor_t *self)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = memory_stream_open(&text, &size);
-    totals_print(self->totals, out);
-    memory_stream_close(out);
-    print_text(self, text, size);
-}
-
-static bool has_answer(const snapshot_t *snapshot)
-{
+    self->asked = snapshot->reply_count;
+    self->failed = 0;
     for (size_t i = 0; i < snapshot->reply_count; i++)
-        if (snapshot->replies[i].data)
-            return true;
-    return false;
+        self->failed += !snapshot->replies[i].response;
 }
 
 static void poll_once(monitor_t *self)
 {
+    if (self->display && self->asked > 0)
+        display_status(self->display, memory_format("asking %zu servers ...", self->asked));
     snapshot_t *snapshot = poller_poll(self->poller, self->stop_fd);
-    self->answered |= has_answer(snapshot);
+    const bool has_answer = snapshot_has_answer(snapshot);
+    self->answered |= has_answer;
+    count_failures(self, snapshot);
     /* Answers that came before a signal count: their samples exist nowhere else any more. */
-    if (!is_stopped(self) || has_answer(snapshot)) {
+    if (!is_stopped(self) || has_answer) {
         if (self->hangup_fd >= 0)
             reopen_recording(self);
-        if (self->recording)
-            record(self, snapshot);
-        if (self->summaries)
-            print_summary(self, snapshot);
+        present(self, snapshot);
     }
-    poller_remember(self->poller, &snapshot);
+    history_remember(self->history, &snapshot);
 }
 
 static void poll_on(monitor_t *self)
@@ -335,6 +343,40 @@ static int finish_printing(void)
     return EXIT_FAILURE;
 }
 
+static bool open_recording(monitor_t *self)
+{
+    char *error = NULL;
+    char *note = NULL;
+    if (!self->options.recording.path)
+        return true;
+    self->recording = recording_new(&self->options.recording, self->stop_fd, &error, &note);
+    if (note)
+        say_and_free(note);
+    if (!self->recording)
+        say_and_free(error);
+    return self->recording != NULL;
+}
+
+static void open_display(monitor_t *self)
+{
+    if (self->options.quiet || (self->recording && recording_is_standard_output(self->recording)))
+        return;
+    self->display = display_new(&self->options.display, self->stop_fd);
+    shown = self->display;
+}
+
+static void close_all(monitor_t *self)
+{
+    if (self->display && !self->closed) {
+        char *error = NULL;
+        const display_result_t result = display_end(self->display, &error);
+        take_display_result(self, result, error);
+    }
+    shown = NULL;
+    display_destroy(&self->display);
+    history_destroy(&self->history);
+}
+
 /* Connects, opens the recording, polls. Returns the exit status. */
 static int run(monitor_t *self)
 {
@@ -346,30 +388,14 @@ static int run(monitor_t *self)
         const int status = finish_printing();
         return connected ? status : EXIT_FAILURE;
     }
-    if (!connected || !poller_settle(self->poller))
+    if (!connected || !poller_settle(self->poller) || !open_recording(self))
         return EXIT_FAILURE;
-    if (self->options.output) {
-        char *error = NULL;
-        char *note = NULL;
-        self->recording =
-            recording_new(self->options.output, self->options.append, self->stop_fd, &error, &note);
-        if (note)
-            say_and_free(note);
-        if (!self->recording) {
-            say_and_free(error);
-            return EXIT_FAILURE;
-        }
-    }
-    self->summaries =
-        !self->options.quiet && !(self->recording && recording_is_standard_output(self->recording));
-    if (self->summaries)
-        self->totals = totals_new();
+    open_display(self);
+    self->history = history_new();
     poller_start_perf(self->poller, self->stop_fd);
     if (!is_stopped(self))
         poll_on(self);
-    if (self->totals && !self->closed)
-        print_totals(self);
-    totals_destroy(&self->totals);
+    close_all(self);
     const bool in_vain = !self->answered && !is_stopped(self);
     if (self->options.perf)
         stop_perf(self);
@@ -377,14 +403,46 @@ static int run(monitor_t *self)
     return self->lost || in_vain ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int monitor(const options_t *options)
+/* Shows a recording as if it were what servers answer. */
+static int read_recording(monitor_t *self)
 {
-    monitor_t self = {.options = *options, .in_time = IN_TIME_AGAIN};
-    open_signal_fds(&self);
-    if (self.stop_fd < 0) {
-        say_and_free(memory_format("can't wait for signals: %s", strerror(errno)));
+    char *note = NULL;
+    replay_t *replay = replay_new(self->options.read, &note);
+    if (!replay) {
+        say_and_free(note);
         return EXIT_FAILURE;
     }
+    int status = EXIT_FAILURE;
+    if (open_recording(self)) {
+        open_display(self);
+        self->history = history_new();
+        snapshot_t *snapshot = NULL;
+        bool damaged = false;
+        int64_t count = 0;
+        bool more = true;
+        while (more && !self->closed && !is_stopped(self) &&
+               (self->options.count == 0 || count < self->options.count)) {
+            more = replay_next(replay, &snapshot, &note, &damaged);
+            if (note)
+                say_and_free(note);
+            self->lost |= damaged;
+            if (!snapshot)
+                continue;
+            count++;
+            present(self, snapshot);
+            history_remember(self->history, &snapshot);
+        }
+        close_all(self);
+        recording_destroy(&self->recording);
+        status = self->lost ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    replay_destroy(&replay);
+    return status;
+}
+
+static int ask_servers(monitor_t *self)
+{
+    const options_t *options = &self->options;
     tango_error_t error = {0};
     if (!tango_client_init((int)(options->timeout * 1000), &error)) {
         say_and_free(memory_format("can't start the Tango client library: %s",
@@ -398,19 +456,33 @@ static int monitor(const options_t *options)
         selection_clear(&selection);
         return EXIT_FAILURE;
     }
-    self.poller = poller_new(selection.targets, selection.count, options->timeout, options->perf,
-                             say_for_poller, NULL);
+    self->poller = poller_new(selection.targets, selection.count, options->timeout, options->perf,
+                              say_for_poller, NULL);
     selection_clear(&selection);
-    const int status = run(&self);
+    const int status = run(self);
     /* With a call under way, exit() would tear the Tango library down under it. */
-    if (!poller_destroy(&self.poller))
+    if (!poller_destroy(&self->poller))
         _exit(status);
+    return status;
+}
+
+static int monitor(const options_t *options)
+{
+    monitor_t self = {.options = *options, .in_time = IN_TIME_AGAIN};
+    open_signal_fds(&self);
+    if (self.stop_fd < 0) {
+        say_and_free(memory_format("can't wait for signals: %s", strerror(errno)));
+        return EXIT_FAILURE;
+    }
+    const int status = options->read ? read_recording(&self) : ask_servers(&self);
     close(self.stop_fd);
     return status;
 }
 
 int main(int argc, char **argv)
 {
+    /* With an arena for each worker thread, what one frees would be of no use to the others. */
+    mallopt(M_ARENA_MAX, 2);
     setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays: a decimal point is a point */
     options_t options;
     char *error = NULL;

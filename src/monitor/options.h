@@ -9,14 +9,18 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "monitor/display.h"
+#include "monitor/recording.h"
 #include "monitor/selection.h"
 
 typedef struct {
     double poll_period;            /* seconds from one poll to the next */
     double timeout;                /* seconds that a server has to answer */
     int64_t count;                 /* stop after so many polls; 0: never */
-    const char *output;            /* the recording's file; NULL: none; "-": standard output */
-    bool append;                   /* go on at the end of the recording */
+    recording_options_t recording; /* its path is NULL where there is none */
+    const char *read;              /* a recording to be shown instead of asking servers; or NULL */
+    display_options_t display;     /* how to print */
+    char **only;                   /* its patterns of streams; free the list with options_clear() */
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
     bool list;                     /* print what would be watched, and end */

@@ -85,7 +85,6 @@ struct poller {
     bool perf;
     poller_say_t say;
     void *say_context;
-    snapshot_t *previous;
 };
 
 static double monotonic_seconds(void)
@@ -733,37 +732,6 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
     return snapshot;
 }
 
-const snapshot_t *poller_previous(const poller_t *self)
-{
-    return self->previous;
-}
-
-void poller_remember(poller_t *self, snapshot_t **snapshot)
-{
-    snapshot_t *new = *snapshot;
-    *snapshot = NULL;
-    if (!self->previous) {
-        self->previous = snapshot_new(new->reply_count);
-        for (size_t i = 0; i < new->reply_count; i++)
-            self->previous->replies[i].server = memory_string(new->replies[i].server);
-    }
-    self->previous->time = new->time;
-    for (size_t i = 0; i < new->reply_count; i++) {
-        if (!new->replies[i].response) {
-            /* Of one that failed, why; and its last answer. */
-            free(self->previous->replies[i].error);
-            self->previous->replies[i].error = new->replies[i].error;
-            new->replies[i].error = NULL;
-            continue;
-        }
-        const reply_t old = self->previous->replies[i];
-        self->previous->replies[i] = new->replies[i];
-        self->previous->replies[i].time = new->time; /* it may outlive that snapshot */
-        new->replies[i] = old;
-    }
-    snapshot_destroy(&new);
-}
-
 bool poller_stop_perf(poller_t *self, int stop_fd)
 {
     bool *asked = memory_new(self->worker_count, sizeof *asked);
@@ -808,7 +776,6 @@ bool poller_destroy(poller_t **pointer)
     for (size_t i = 0; i < self->worker_count; i++)
         worker_end(self->workers[i]);
     close(self->done_fd);
-    snapshot_destroy(&self->previous);
     pthread_mutex_destroy(&self->lock);
     free(self->workers);
     free(self);

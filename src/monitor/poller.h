@@ -72,16 +72,6 @@ void poller_start_perf(poller_t *self, int stop_fd);
 snapshot_t *poller_poll(poller_t *self, int stop_fd);
 
 /*
- * The last answer of each server, in the order of poller_poll()'s snapshots; a server that never
- * answered has none there. A server that failed the last time has its error beside that. NULL if
- * there was no snapshot yet. Owned by the poller; valid until poller_remember().
- */
-const snapshot_t *poller_previous(const poller_t *self);
-
-/* Takes a snapshot over, and sets *snapshot to NULL: its answers are the last ones from now on. */
-void poller_remember(poller_t *self, snapshot_t **snapshot);
-
-/*
  * Stops performance monitoring wherever poller_start_perf() has tried to start it. Returns whether
  * it is off everywhere: a server that is gone counts as that; one that doesn't answer doesn't, and
  * is told of as a POLLER_WARNING unless stop_fd called it off. May be called again then.

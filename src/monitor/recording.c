@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "monitor/output.h"
+#include "monitor/recording_end.h"
+#include "monitor/recording_line.h"
 #include "response/json_text.h"
 #include "response/memory.h"
 
@@ -24,141 +26,29 @@ struct recording {
     int last_errno; /* why the last snapshot was lost; 0: it wasn't */
     size_t lost;    /* snapshots since the last line that was written */
     struct timespec lost_since;
+    compression_t compression;
+    off_t rotate_bytes;       /* 0: don't */
+    int64_t rotate_seconds;   /* 0: don't */
+    int64_t slot;             /* which stretch of that time the file belongs to */
+    bool rotation_failing;    /* and that was said */
+    int64_t full_every;       /* 0: always */
+    int64_t since_full;       /* lines; 0: the next one is to be full */
+    recording_bases_t *bases; /* what changes are held against; NULL if full_every is 0 */
 };
 
-/* ISO 8601 in local time with microseconds and offset, as Python's fromisoformat() takes it. */
-static void write_time(FILE *out, const struct timespec *time)
+static bool rotates(const recording_t *self)
+{
+    return self->rotate_bytes > 0 || self->rotate_seconds > 0;
+}
+
+/* Stretches of time begin at multiples of their length in local time: those of a day at midnight.
+ */
+static int64_t slot_of(const recording_t *self, time_t time)
 {
     struct tm local;
-    char text[40] = "";
-    char zone[8] = "+0000";
-    if (localtime_r(&time->tv_sec, &local)) {
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
-        strftime(zone, sizeof zone, "%z", &local);
-    }
-    fprintf(out, "\"%s.%06ld%.3s:%s\"", text, time->tv_nsec / 1000, zone, zone + 3);
-}
-
-static void write_reply(FILE *out, const reply_t *reply)
-{
-    if (!reply->data) {
-        const char *error = reply->error ? reply->error : "no answer";
-        fputs("{\"error\":", out);
-        json_text_write_string(out, error, strlen(error));
-        putc('}', out);
-        return;
-    }
-    char *wrong = NULL;
-    /* What could be parsed is as strictly JSON as that. */
-    if (reply->response || json_text_is_valid(reply->data, reply->data_size, &wrong)) {
-        fputs("{\"data\":", out);
-        json_text_write_compact(out, reply->data, reply->data_size);
-    } else {
-        char *error = memory_format("the answer is no JSON: %s", wrong);
-        fputs("{\"error\":", out);
-        json_text_write_string(out, error, strlen(error));
-        fputs(",\"text\":", out);
-        json_text_write_string(out, reply->data, reply->data_size);
-        free(error);
-    }
-    free(wrong);
-    putc('}', out);
-}
-
-char *recording_line(const snapshot_t *snapshot, size_t *size)
-{
-    char *line = NULL;
-    FILE *out = memory_stream_open(&line, size);
-    fputs("{\"time\":", out);
-    write_time(out, &snapshot->time);
-    fputs(",\"replies\":{", out);
-    for (size_t i = 0; i < snapshot->reply_count; i++) {
-        const reply_t *reply = &snapshot->replies[i];
-        if (i > 0)
-            putc(',', out);
-        json_text_write_string(out, reply->server, strlen(reply->server));
-        putc(':', out);
-        write_reply(out, reply);
-    }
-    fputs("}}\n", out);
-    memory_stream_close(out);
-    return line;
-}
-
-/* Begins a line that holds no snapshot; what it has to say comes behind a comma. */
-static FILE *open_note(char **line, size_t *size)
-{
-    FILE *out = memory_stream_open(line, size);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    fputs("{\"time\":", out);
-    write_time(out, &now);
-    fputs(",\"replies\":{}", out);
-    return out;
-}
-
-/* The line that says what is missing before it. */
-static char *lost_line(const recording_t *self, size_t *size)
-{
-    char *line = NULL;
-    FILE *out = open_note(&line, size);
-    fprintf(out, ",\"lost_snapshots\":%zu,\"lost_since\":", self->lost);
-    write_time(out, &self->lost_since);
-    fputs("}\n", out);
-    memory_stream_close(out);
-    return line;
-}
-
-/* The line that takes the place of a fragment. */
-static char *cut_off_line(const char *fragment, size_t fragment_size, size_t *size)
-{
-    char *line = NULL;
-    FILE *out = open_note(&line, size);
-    fputs(",\"cut_off\":", out);
-    json_text_write_string(out, fragment, fragment_size);
-    fputs("}\n", out);
-    memory_stream_close(out);
-    return line;
-}
-
-/* Where the last line of the file begins: behind its last line feed. -1 on failure. */
-static off_t last_line_start(int fd, off_t file_size)
-{
-    char block[4096];
-    off_t end = file_size;
-    while (end > 0) {
-        const off_t start = end > (off_t)sizeof block ? end - (off_t)sizeof block : 0;
-        const ssize_t n = pread(fd, block, (size_t)(end - start), start);
-        if (n < end - start) {
-            if (n >= 0)
-                errno = EIO; /* the file became shorter meanwhile */
-            return -1;
-        }
-        const char *feed = memrchr(block, '\n', (size_t)n);
-        if (feed)
-            return start + (feed - block) + 1;
-        end = start;
-    }
-    return 0;
-}
-
-/* Reads the whole of what a file has from start to end. NULL on failure. */
-static char *read_range(int fd, off_t start, off_t end)
-{
-    const size_t size = (size_t)(end - start);
-    char *text = memory_new(size + 1, 1);
-    size_t got = 0;
-    while (got < size) {
-        const ssize_t n = pread(fd, text + got, size - got, start + (off_t)got);
-        if (n <= 0) {
-            if (n == 0)
-                errno = EIO;
-            free(text);
-            return NULL;
-        }
-        got += (size_t)n;
-    }
-    return text;
+    if (self->rotate_seconds == 0 || !localtime_r(&time, &local))
+        return 0;
+    return (time + local.tm_gmtoff) / self->rotate_seconds;
 }
 
 /* Standard output may not be in append mode: without the seek the next line left a hole. */
@@ -193,44 +83,70 @@ static output_result_t write_whole(recording_t *self, const char *line, size_t s
     return result;
 }
 
-/* Makes what stands in a file that is gone on with end with a whole line. */
-static bool mend_last_line(recording_t *self, char **note)
+/* How the file ends; only of a regular one. */
+static bool find_end(const recording_t *self, off_t size, recording_end_t *end)
+{
+    return self->compression == COMPRESSION_NONE
+               ? recording_end_of_lines(self->fd, size, end)
+               : recording_end_of_blocks(self->fd, self->compression, end);
+}
+
+/*
+ * Lines that say the same as a torn end: its whole lines as they are, and what is left of the last
+ * one as a string.
+ */
+static char *mended_lines(const recording_end_t *end, size_t *size, bool *cut_off)
+{
+    const char *feed = memrchr(end->fragment, '\n', end->fragment_size);
+    const size_t whole = feed ? (size_t)(feed - end->fragment) + 1 : 0;
+    char *lines = NULL;
+    FILE *out = memory_stream_open(&lines, size);
+    fwrite(end->fragment, 1, whole, out);
+    const char *rest = end->fragment + whole;
+    const size_t rest_size = end->fragment_size - whole;
+    char *wrong = NULL;
+    *cut_off = rest_size > 0 && !json_text_is_valid(rest, rest_size, &wrong);
+    if (*cut_off) {
+        size_t line_size = 0;
+        char *line = recording_cut_off_line(rest, rest_size, &line_size);
+        fwrite(line, 1, line_size, out);
+        free(line);
+    } else if (rest_size > 0) {
+        fwrite(rest, 1, rest_size, out);
+        putc('\n', out);
+    }
+    free(wrong);
+    memory_stream_close(out);
+    return lines;
+}
+
+/* Makes what stands in a file that is gone on with end with a whole line or block. */
+static bool mend_end(recording_t *self, char **note)
 {
     struct stat status;
-    if (fstat(self->fd, &status) != 0)
+    recording_end_t end;
+    if (fstat(self->fd, &status) != 0 || !find_end(self, status.st_size, &end))
         return false;
-    const off_t start = last_line_start(self->fd, status.st_size);
-    if (start < 0)
-        return false;
-    if (start == status.st_size)
-        return true;
-    const size_t size = (size_t)(status.st_size - start);
-    char *fragment = read_range(self->fd, start, status.st_size);
-    if (!fragment)
-        return false;
-    char *wrong = NULL;
-    const bool whole = json_text_is_valid(fragment, size, &wrong);
-    free(wrong);
-    bool mended = false;
-    if (whole) {
-        mended = write_whole(self, "\n", 1) == OUTPUT_DONE;
-    } else {
-        size_t line_size = 0;
-        char *line = cut_off_line(fragment, size, &line_size);
+    bool cut_off = false;
+    bool mended = true;
+    if (end.torn) {
+        size_t size = 0;
+        size_t block_size = 0;
+        char *lines = mended_lines(&end, &size, &cut_off);
         /* First behind the fragment, to see that it fits: a full disk must not cost the fragment.
          * Then in its place. */
-        char *both = memory_format("\n%s", line);
-        mended = write_whole(self, both, line_size + 1) == OUTPUT_DONE &&
-                 ftruncate(self->fd, start) == 0 &&
-                 write_whole(self, line, line_size) == OUTPUT_DONE;
-        free(both);
-        free(line);
-        if (mended && note)
-            *note = memory_format("%s: its last line was cut off; it is kept under \"cut_off\" in "
-                                  "a line of its own",
-                                  self->name);
+        char *block = compression_block(self->compression, lines, size, &block_size);
+        mended = write_whole(self, block, block_size) == OUTPUT_DONE &&
+                 ftruncate(self->fd, end.start) == 0 &&
+                 write_whole(self, block, block_size) == OUTPUT_DONE;
+        free(block);
+        free(lines);
     }
-    free(fragment);
+    free(end.fragment);
+    if (mended && cut_off && note)
+        *note = memory_format("%s: its last line was cut off; it is kept under \"cut_off\" in "
+                              "a line of its own",
+                              self->name);
     return mended;
 }
 
@@ -267,9 +183,14 @@ static bool prepare_file(recording_t *self, bool append, char **error, char **no
         *error = open_error(self->name, "another monitor is recording into it");
         return false;
     }
-    if (append ? mend_last_line(self, note) : ftruncate(self->fd, 0) == 0)
+    if (append ? mend_end(self, note) : ftruncate(self->fd, 0) == 0)
         return true;
-    *error = open_error(self->name, strerror(errno));
+    char *damaged = errno == EILSEQ
+                        ? memory_format("what is there is no %s file, or is damaged: move it away",
+                                        compression_name(self->compression))
+                        : memory_string(strerror(errno));
+    *error = open_error(self->name, damaged);
+    free(damaged);
     return false;
 }
 
@@ -282,8 +203,26 @@ static bool is_standard_output(const char *path)
            file.st_dev == output.st_dev && file.st_ino == output.st_ino;
 }
 
-recording_t *recording_new(const char *path, bool append, int stop_fd, char **error, char **note)
+/* A new file has no line that changes could be held against. */
+static void begin_file(recording_t *self)
 {
+    struct stat status;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    self->slot = slot_of(self, now.tv_sec);
+    if (self->fd >= 0 && self->own_fd && self->regular && fstat(self->fd, &status) == 0 &&
+        status.st_size > 0)
+        self->slot = slot_of(self, status.st_mtime);
+    if (self->bases)
+        recording_bases_settle(self->bases, false);
+    self->since_full = 0;
+}
+
+recording_t *recording_new(const recording_options_t *options, int stop_fd, char **error,
+                           char **note)
+{
+    const char *path = options->path;
+    const bool append = options->append;
     *error = NULL;
     if (note)
         *note = NULL;
@@ -296,10 +235,20 @@ recording_t *recording_new(const char *path, bool append, int stop_fd, char **er
     self->fd = fd;
     self->own_fd = !to_stdout;
     self->stop_fd = stop_fd;
+    self->compression = to_stdout ? COMPRESSION_NONE : compression_of_name(path);
+    self->rotate_bytes = options->rotate_bytes;
+    self->rotate_seconds = options->rotate_seconds;
+    self->full_every = options->full_every;
+    if (options->full_every > 0)
+        self->bases = recording_bases_new();
     struct stat status;
     self->regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     /* What the shell opened is the shell's matter: neither emptied nor locked. */
-    if (self->own_fd && self->regular && !prepare_file(self, append, error, note))
+    if (rotates(self) && !(self->own_fd && self->regular))
+        *error = open_error(path, "it is no file that could be rotated");
+    else if (!self->own_fd || !self->regular || prepare_file(self, append, error, note))
+        begin_file(self);
+    if (*error)
         recording_destroy(&self);
     return self;
 }
@@ -310,6 +259,7 @@ void recording_destroy(recording_t **self)
         return;
     if ((*self)->own_fd && (*self)->fd >= 0)
         close((*self)->fd);
+    recording_bases_destroy(&(*self)->bases);
     free((*self)->name);
     free(*self);
     *self = NULL;
@@ -317,22 +267,30 @@ void recording_destroy(recording_t **self)
 
 bool recording_reopen(recording_t *self, char **error)
 {
-    *error = NULL;
+    char *unwanted = NULL;
+    char **const why = error ? error : &unwanted;
+    *why = NULL;
     if (!self->own_fd || !self->regular)
         return true;
     if (self->fd >= 0)
         close(self->fd);
     self->torn = false;
-    self->fd = open_file(self->name, true, error);
-    if (self->fd < 0)
+    self->fd = open_file(self->name, true, why);
+    if (self->fd < 0) {
+        free(unwanted);
         return false;
+    }
     char *note = NULL;
-    const bool prepared = prepare_file(self, true, error, &note);
+    const bool prepared = prepare_file(self, true, why, &note);
     free(note);
     if (!prepared) {
         close(self->fd);
         self->fd = -1;
     }
+    begin_file(self);
+    const int reason = errno;
+    free(unwanted);
+    errno = reason;
     return prepared;
 }
 
@@ -344,24 +302,68 @@ static bool has_gone(const recording_t *self)
            (self->fd < 0 || fstat(self->fd, &status) != 0 || status.st_nlink == 0);
 }
 
-/* Writes whole lines. */
+/* Writes whole lines, or a block of them. */
 static output_result_t write_lines(recording_t *self, const char *lines, size_t size,
                                    size_t *written)
 {
     *written = 0;
     if (!self->regular)
         return output_write(self->fd, lines, size, self->stop_fd, written);
-    if (has_gone(self) || (self->own_fd && self->last_errno != 0 && self->last_errno != ENOSPC)) {
-        char *error = NULL;
-        const bool opened = recording_reopen(self, &error);
-        const int why = errno;
-        free(error);
-        if (!opened) {
-            errno = why;
-            return OUTPUT_FAILED;
-        }
-    }
     return write_whole(self, lines, size);
+}
+
+/* ---- rotation ---- */
+
+/* The name that a file gets when its recording goes on in a new one: with the time in it. */
+static char *rotated_name(const char *name, time_t now)
+{
+    struct tm local;
+    char time_text[32] = "0";
+    if (localtime_r(&now, &local))
+        strftime(time_text, sizeof time_text, "%Y%m%dT%H%M%S", &local);
+    const char *slash = strrchr(name, '/');
+    const char *dot = strchr(slash ? slash + 2 : name + 1, '.'); /* not the one of ".hidden" */
+    const size_t stem = dot ? (size_t)(dot - name) : strlen(name);
+    for (int number = 1;; number++) {
+        char *again = number > 1 ? memory_format("-%d", number) : memory_string("");
+        char *path = memory_format("%.*s-%s%s%s", (int)stem, name, time_text, again, name + stem);
+        free(again);
+        if (access(path, F_OK) != 0)
+            return path;
+        free(path);
+    }
+}
+
+/* Begins a new file where it is time for one. If that fails the old one goes on. */
+static bool rotate_if_due(recording_t *self, char **error)
+{
+    struct stat status;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!rotates(self) || fstat(self->fd, &status) != 0 || status.st_size == 0)
+        return true;
+    const bool too_large = self->rotate_bytes > 0 && status.st_size >= self->rotate_bytes;
+    const bool too_old = self->rotate_seconds > 0 && slot_of(self, now.tv_sec) != self->slot;
+    if (!too_large && !too_old)
+        return true;
+    char *path = rotated_name(self->name, now.tv_sec);
+    const bool rotated = rename(self->name, path) == 0;
+    if (!rotated && !self->rotation_failing)
+        *error = memory_format("%s: can't rename it to %s: %s: it goes on growing", self->name,
+                               path, strerror(errno));
+    self->rotation_failing = !rotated;
+    free(path);
+    return !rotated || recording_reopen(self, NULL);
+}
+
+/* Sees to it that there is a file to write to. False if not, and then errno. */
+static bool make_ready(recording_t *self, char **error)
+{
+    const bool stuck =
+        self->own_fd && self->regular && self->last_errno != 0 && self->last_errno != ENOSPC;
+    if ((has_gone(self) || stuck) && !recording_reopen(self, NULL))
+        return false;
+    return rotate_if_due(self, error);
 }
 
 /* What comes of a snapshot that couldn't be written to a file or device. */
@@ -369,37 +371,55 @@ static recording_result_t lose(recording_t *self, const snapshot_t *snapshot, in
 {
     if (self->lost++ == 0)
         self->lost_since = snapshot->time;
-    if (why != self->last_errno)
+    if (why != self->last_errno) {
+        free(*error);
         *error = memory_format("%s: can't record: %s: snapshots are lost until it works again",
                                self->name, strerror(why));
+    }
     self->last_errno = why;
     return RECORDING_LOST;
+}
+
+/* The lines for a snapshot, as they come into the file. */
+static char *make_block(recording_t *self, const snapshot_t *snapshot, size_t *size)
+{
+    size_t line_size = 0;
+    size_t lost_size = 0;
+    char *line = recording_line(snapshot, self->bases, self->since_full == 0, &line_size);
+    char *lost = self->lost ? recording_lost_line(self->lost, &self->lost_since, &lost_size) : NULL;
+    char *lines = memory_resize(lost, lost_size + line_size, 1);
+    memcpy(lines + lost_size, line, line_size);
+    free(line);
+    *size = lost_size + line_size;
+    if (self->compression == COMPRESSION_NONE)
+        return lines;
+    char *block = compression_block(self->compression, lines, *size, size);
+    free(lines);
+    return block;
 }
 
 recording_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error)
 {
     *error = NULL;
+    if (!make_ready(self, error))
+        return lose(self, snapshot, errno, error);
     size_t size = 0;
-    size_t lost_size = 0;
-    char *line = recording_line(snapshot, &size);
-    char *lost = self->lost ? lost_line(self, &lost_size) : NULL;
-    char *lines = line;
-    if (lost) {
-        lines = memory_new(lost_size + size, 1);
-        memcpy(lines, lost, lost_size);
-        memcpy(lines + lost_size, line, size);
-        free(line);
-        free(lost);
-    }
     size_t written = 0;
-    const output_result_t result = write_lines(self, lines, lost_size + size, &written);
+    char *block = make_block(self, snapshot, &size);
+    const output_result_t result = write_lines(self, block, size, &written);
     const int why = errno;
-    free(lines);
+    free(block);
+    if (self->bases)
+        recording_bases_settle(self->bases, result == OUTPUT_DONE);
+    if (self->full_every > 0)
+        self->since_full = result == OUTPUT_DONE ? (self->since_full + 1) % self->full_every : 0;
     switch (result) {
     case OUTPUT_DONE:
-        if (self->lost)
+        if (self->lost) {
+            free(*error);
             *error = memory_format("%s: records again; %zu snapshot%s lost", self->name, self->lost,
                                    self->lost == 1 ? " was" : "s were");
+        }
         self->lost = 0;
         self->last_errno = 0;
         return RECORDING_OK;

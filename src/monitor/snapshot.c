@@ -1,6 +1,7 @@
 #include "monitor/snapshot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "response/memory.h"
 
@@ -10,6 +11,24 @@ snapshot_t *snapshot_new(size_t reply_count)
     self->replies = memory_new(reply_count, sizeof(*self->replies));
     self->reply_count = reply_count;
     return self;
+}
+
+const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t place)
+{
+    for (size_t i = 0; server && i < self->reply_count; i++) {
+        const reply_t *reply = &self->replies[(place + i) % self->reply_count];
+        if (reply->server && strcmp(reply->server, server) == 0)
+            return reply;
+    }
+    return NULL;
+}
+
+bool snapshot_has_answer(const snapshot_t *self)
+{
+    for (size_t i = 0; i < self->reply_count; i++)
+        if (self->replies[i].data)
+            return true;
+    return false;
 }
 
 void snapshot_destroy(snapshot_t **self)

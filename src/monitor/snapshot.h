@@ -1,12 +1,13 @@
 /*
  * snapshot: what all watched servers answered at one moment.
  *
- * A source (a live poll; later a recording) makes snapshots and knows no sink; a sink (text,
+ * A source (a live poll, a recording) makes snapshots and knows no sink; a sink (text,
  * recording) gets a snapshot and asks nobody for more.
  */
 #ifndef STEM_SNAPSHOT_H
 #define STEM_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -32,6 +33,14 @@ typedef struct snapshot {
 
 /* A new snapshot with room for that many replies, all empty. Never NULL: aborts without memory. */
 snapshot_t *snapshot_new(size_t reply_count);
+
+/*
+ * The reply of a server, or NULL; place is where to look first. A server without a name has none.
+ */
+const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t place);
+
+/* Whether any server has answered. */
+bool snapshot_has_answer(const snapshot_t *self);
 
 /* Frees a snapshot and all it owns, and sets *self to NULL; *self may be NULL. */
 void snapshot_destroy(snapshot_t **self);

@@ -5,29 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/changes.h"
-#include "monitor/statistics.h"
+#include "monitor/perf_rows.h"
 #include "monitor/text_table.h"
+#include "monitor/top.h"
 #include "response/memory.h"
 #include "response/printable.h"
 
 #define INDENT "  "
 
-/* One server's part of a snapshot, compared. */
-typedef struct {
-    const reply_t *reply;
-    const response_t *before; /* NULL: not known */
-    const char *failed;       /* why it failed the time before; NULL: it didn't */
-    changes_t *changes;       /* NULL: the server failed */
-    double seconds;           /* since the answer before; NAN: not known */
-} part_t;
+/* Where more servers than that have nothing to tell, they share a line. */
+enum { QUIET_SERVERS = 8 };
 
 typedef struct {
     FILE *out;
     const summary_options_t *options;
     char *prefix; /* left out of all names; NULL: none */
-    part_t *parts;
-    size_t part_count;
+    const comparison_t *comparison;
 } summary_t;
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -57,24 +50,13 @@ static char *iso_time(time_t time)
     return memory_format("%.*s:%s", (int)(size - 2), text, text + size - 2);
 }
 
-/* The "tango://host:port/" a name begins with, as its length; 0 if it has none. */
-static size_t prefix_length(const char *name)
-{
-    static const char scheme[] = "tango://";
-    if (strncmp(name, scheme, sizeof(scheme) - 1) != 0) {
-        return 0;
-    }
-    const char *slash = strchr(name + sizeof(scheme) - 1, '/');
-    return slash ? (size_t)(slash - name) + 1 : 0;
-}
-
 /*
  * Takes one more name into account. Returns whether all names so far have the same prefix, which is
  * *prefix (the first name sets it).
  */
 static bool share_prefix(char **prefix, const char *name)
 {
-    size_t length = prefix_length(name);
+    size_t length = comparison_prefix_length(name);
     if (length == 0) {
         return false;
     }
@@ -85,32 +67,29 @@ static bool share_prefix(char **prefix, const char *name)
     return strncmp(*prefix, name, length) == 0; /* to the slash, which ends both */
 }
 
-static bool share_prefix_of_changes(char **prefix, const changes_t *changes)
+static bool share_prefix_of_part(char **prefix, const server_part_t *part)
 {
     bool shared = true;
-    for (size_t i = 0; shared && i < changes->publisher_count; i++) {
-        const publisher_change_t *change = &changes->publishers[i];
-        shared = share_prefix(prefix, (change->after ? change->after : change->before)->name);
+    for (size_t i = 0; shared && i < part->published_count; i++) {
+        shared = share_prefix(prefix, part->published[i].name);
     }
-    for (size_t i = 0; shared && i < changes->subscription_count; i++) {
-        const subscription_change_t *change = &changes->subscriptions[i];
-        shared = share_prefix(prefix, (change->after ? change->after : change->before)->topic);
+    for (size_t i = 0; shared && i < part->subscription_count; i++) {
+        shared = share_prefix(prefix, part->subscriptions[i].topic);
     }
-    for (size_t i = 0; shared && i < changes->channel_count; i++) {
-        const channel_change_t *change = &changes->channels[i];
+    for (size_t i = 0; shared && i < part->changes->channel_count; i++) {
+        const channel_change_t *change = &part->changes->channels[i];
         shared = share_prefix(prefix, (change->after ? change->after : change->before)->name);
     }
     return shared;
 }
 
-/* The prefix that all names in this summary share, or NULL; the caller frees it. */
-static char *find_prefix(const summary_t *self)
+char *summary_prefix(const comparison_t *comparison)
 {
     char *prefix = NULL;
     bool shared = true;
-    for (size_t i = 0; shared && i < self->part_count; i++) {
-        if (self->parts[i].changes) {
-            shared = share_prefix_of_changes(&prefix, self->parts[i].changes);
+    for (size_t i = 0; shared && i < comparison->part_count; i++) {
+        if (comparison->parts[i].changes) {
+            shared = share_prefix_of_part(&prefix, &comparison->parts[i]);
         }
     }
     if (!shared) {
@@ -120,10 +99,31 @@ static char *find_prefix(const summary_t *self)
     return prefix;
 }
 
+const char *summary_short_name(const char *prefix, const char *name)
+{
+    const size_t length = prefix ? strlen(prefix) : 0;
+    return length > 0 && strncmp(name, prefix, length) == 0 ? name + length : name;
+}
+
 static const char *short_name(const summary_t *self, const char *name)
 {
-    size_t length = self->prefix ? strlen(self->prefix) : 0;
-    return length > 0 && strncmp(name, self->prefix, length) == 0 ? name + length : name;
+    return summary_short_name(self->prefix, name);
+}
+
+static void begin_color(const summary_t *self, color_t color)
+{
+    fputs(terminal_color(color, self->options->style.color), self->out);
+}
+
+static void end_color(const summary_t *self)
+{
+    begin_color(self, COLOR_NONE);
+}
+
+static void print_table(const summary_t *self, text_table_t *table)
+{
+    text_table_print(table, self->out, INDENT, &self->options->style);
+    text_table_destroy(&table);
 }
 
 /* ---- cells ----------------------------------------------------------------------------------- */
@@ -156,16 +156,23 @@ static void add_step(text_table_t *table, count_step_t step)
     }
 }
 
-static void add_rate(text_table_t *table, count_step_t step, double seconds)
+void summary_add_rate(text_table_t *table, double rate)
 {
-    bool known = (step.kind == COUNT_UP || step.kind == COUNT_SAME) && seconds > 0;
-    double rate = known ? (double)step.by / seconds : NAN;
-    if (!known) {
+    if (!isfinite(rate)) {
         text_table_cell(table, "-");
     } else if (rate > 0 && rate < 0.05) {
         text_table_cell(table, "<0.1");
     } else {
         text_table_cellf(table, "%.1f", rate);
+    }
+}
+
+void summary_add_micros(text_table_t *table, double micros)
+{
+    if (isfinite(micros)) {
+        text_table_cellf(table, micros < 10 ? "%.1f" : "%.0f", micros);
+    } else {
+        text_table_cell(table, "-");
     }
 }
 
@@ -194,153 +201,59 @@ static void add_tag(char **tags, const char *tag)
     *tags = longer;
 }
 
-/* ---- publishers ------------------------------------------------------------------------------ */
+/* ---- streams --------------------------------------------------------------------------------- */
 
-/* Events pushed so far: the built-in command counts the one to come as well. */
-static int64_t pushed_count(const response_t *response, const response_publisher_t *publisher)
+static void print_publishers(const summary_t *self, const server_part_t *part)
 {
-    int64_t count = publisher->event_count;
-    if (count > 0 && response_pushed_count_is_next(response)) {
-        count--;
-    }
-    return count;
-}
-
-static count_step_t pushed_step(const part_t *part, const publisher_change_t *change)
-{
-    if (change->kind != CHANGE_CHANGED || part->changes->counters_restarted) {
-        return changes_count(RESPONSE_UNKNOWN, RESPONSE_UNKNOWN);
-    }
-    int64_t before = pushed_count(part->before, change->before);
-    int64_t after = pushed_count(part->reply->response, change->after);
-    return changes_server_counter(before, after);
-}
-
-static void print_publishers(const summary_t *self, const part_t *part)
-{
-    const changes_t *changes = part->changes;
     text_table_t *table = text_table_new();
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "published event stream", TEXT_TABLE_LEFT);
     add_count_columns(table, "pushed", 0);
     text_table_column(table, "rate [1/s]", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
-
-    for (size_t i = 0; i < changes->publisher_count; i++) {
-        const publisher_change_t *change = &changes->publishers[i];
-        count_step_t step = pushed_step(part, change);
-        bool restarted = step.kind == COUNT_RESTARTED;
+    if (self->options->perf) {
+        text_table_column(table, "push [us] median", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+        text_table_column(table, "99 %", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+    }
+    for (size_t i = 0; i < part->published_count; i++) {
+        const published_row_t *row = &part->published[i];
+        const response_publisher_t *after = row->change->after;
         char *tags = memory_string("");
-        add_tag(&tags, restarted ? "restart" : tag_of(change->kind, changes->first));
-        add_tag(&tags, change->after && !change->after->has_subscribers ? "nobody listens" : "");
+        add_tag(&tags,
+                row->restarted ? "restart" : tag_of(row->change->kind, part->changes->first));
+        add_tag(&tags, after && !after->has_subscribers ? "nobody listens" : "");
         text_table_cell(table, tags);
         free(tags);
-        if (change->after) {
-            text_table_cell(table, short_name(self, change->after->name));
-            add_count(table, pushed_count(part->reply->response, change->after));
-        } else {
-            text_table_cell(table, short_name(self, change->before->name));
-            add_count(table, pushed_count(part->before, change->before));
+        if (row->restarted) {
+            text_table_row_color(table, COLOR_WARNING);
         }
-        add_step(table, step);
-        add_rate(table, step, part->seconds);
+        text_table_cell(table, short_name(self, row->name));
+        add_count(table, row->pushed);
+        add_step(table, row->step);
+        summary_add_rate(table, row->rate);
+        if (self->options->perf) {
+            summary_add_micros(table, row->push_event.median_micros);
+            summary_add_micros(table, row->push_event.percentile_99_micros);
+        }
     }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
+    print_table(self, table);
 }
 
-/* ---- subscriptions --------------------------------------------------------------------------- */
-
-/* A changed subscription with what its counts did. */
-typedef struct {
-    const subscription_change_t *change;
-    count_step_t received;
-    count_step_t missed;
-    count_step_t lost;
-    count_step_t outage_lost;
-    count_step_t discarded;
-    count_step_t publisher_restarts;
-    bool restarted;           /* its own counts went down: it was made anew */
-    bool publisher_restarted; /* the publisher's counter did */
-    int64_t new_losses;       /* events lost, or misses where that is all one knows */
-} subscription_row_t;
-
-/* How many of a count are news: all of them, if there is nothing to compare with. */
-static int64_t news_of(count_step_t step, int64_t after)
-{
-    if (step.kind == COUNT_UNKNOWN) {
-        return after == RESPONSE_UNKNOWN ? 0 : after;
-    }
-    return step.by;
-}
-
-static subscription_row_t compare_counts(const part_t *part, const subscription_change_t *change)
-{
-    const count_step_t unknown = {.kind = COUNT_UNKNOWN, .by = 0};
-    subscription_row_t row = {
-        .change = change,
-        .received = unknown,
-        .missed = unknown,
-        .lost = unknown,
-        .outage_lost = unknown,
-        .discarded = unknown,
-        .publisher_restarts = unknown,
-    };
-    const response_subscription_t *before = change->before;
-    const response_subscription_t *after = change->after;
-    if (before && after && !part->changes->counters_restarted) {
-        row.received = changes_count(before->event_count, after->event_count);
-        row.missed = changes_count(before->missed_event_count, after->missed_event_count);
-        row.lost = changes_count(before->lost_event_count, after->lost_event_count);
-        row.outage_lost =
-            changes_count(before->outage_lost_event_count, after->outage_lost_event_count);
-        row.discarded = changes_count(before->discarded_event_count, after->discarded_event_count);
-        row.publisher_restarts =
-            changes_count(before->publisher_restart_count, after->publisher_restart_count);
-        row.restarted =
-            row.received.kind == COUNT_RESTARTED || row.missed.kind == COUNT_RESTARTED ||
-            row.lost.kind == COUNT_RESTARTED || row.outage_lost.kind == COUNT_RESTARTED ||
-            row.discarded.kind == COUNT_RESTARTED || row.publisher_restarts.kind == COUNT_RESTARTED;
-        count_step_t counter =
-            changes_server_counter(before->server_counter, after->server_counter);
-        row.publisher_restarted = row.publisher_restarts.kind == COUNT_UP ||
-                                  (row.publisher_restarts.kind == COUNT_UNKNOWN && !row.restarted &&
-                                   counter.kind == COUNT_RESTARTED);
-    }
-    if (row.restarted) {
-        /* Counts that are higher than before by chance can't be compared either. */
-        row.received = row.missed = row.lost = row.outage_lost = unknown;
-        row.discarded = row.publisher_restarts = unknown;
-    }
-    if (after) {
-        row.new_losses = after->lost_event_count != RESPONSE_UNKNOWN
-                             ? news_of(row.lost, after->lost_event_count)
-                             : news_of(row.missed, after->missed_event_count);
-    }
-    return row;
-}
-
-/* Streams that lost most come first, all others in the order of their names. */
-static int compare_rows(const void *a, const void *b)
-{
-    const subscription_row_t *left = a;
-    const subscription_row_t *right = b;
-    if (left->new_losses != right->new_losses) {
-        return left->new_losses < right->new_losses ? 1 : -1;
-    }
-    return left->change < right->change ? -1 : left->change > right->change;
-}
-
-static void add_tags(text_table_t *table, const part_t *part, const subscription_row_t *row)
+static void add_tags(text_table_t *table, const server_part_t *part, const subscription_row_t *row)
 {
     char *tags = memory_string("");
     const response_subscription_t *after = row->change->after;
+    color_t color = COLOR_NONE;
     if (after && row->new_losses > 0) {
         add_tag(&tags, after->lost_event_count != RESPONSE_UNKNOWN ? "LOST" : "MISSED");
+        color = COLOR_ALARM;
+    } else if (row->restarted || row->publisher_restarted) {
+        color = COLOR_WARNING;
     }
     add_tag(&tags, tag_of(row->change->kind, part->changes->first));
     add_tag(&tags, row->restarted ? "restart" : "");
     add_tag(&tags, row->publisher_restarted ? "publisher restart" : "");
     text_table_cell(table, tags);
+    text_table_row_color(table, color);
     free(tags);
 }
 
@@ -350,7 +263,7 @@ static bool is_other(const char *before, const char *after)
     return after && (!before || strcmp(before, after) != 0);
 }
 
-static void add_subscription(text_table_t *table, const summary_t *self, const part_t *part,
+static void add_subscription(text_table_t *table, const summary_t *self, const server_part_t *part,
                              const subscription_row_t *row)
 {
     const response_subscription_t *before = row->change->before;
@@ -379,7 +292,13 @@ static void add_subscription(text_table_t *table, const summary_t *self, const p
     }
     add_count_if_any(table, shown->publisher_restart_count);
     add_step(table, row->publisher_restarts);
-    add_rate(table, row->received, part->seconds);
+    summary_add_rate(table, row->rate);
+    if (self->options->perf) {
+        summary_add_micros(table, row->latency.median_micros);
+        summary_add_micros(table, row->latency.percentile_99_micros);
+        summary_add_micros(table, row->processing.median_micros);
+        summary_add_micros(table, row->processing.percentile_99_micros);
+    }
     bool resubscribed =
         before && after && is_other(before->last_resubscribed, after->last_resubscribed);
     text_table_cell(table, resubscribed ? after->last_resubscribed : "-");
@@ -387,43 +306,36 @@ static void add_subscription(text_table_t *table, const summary_t *self, const p
     text_table_cell(table, other_channel ? short_name(self, after->channel_name) : "-");
 }
 
-static void print_subscriptions(const summary_t *self, const part_t *part)
+static void print_subscriptions(const summary_t *self, const server_part_t *part)
 {
-    size_t count = part->changes->subscription_count;
-    subscription_row_t *rows = memory_new(count, sizeof(*rows));
-    bool any_lost = false;
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = compare_counts(part, &part->changes->subscriptions[i]);
-        any_lost = any_lost || rows[i].new_losses > 0;
-    }
-    if (count > 1) {
-        qsort(rows, count, sizeof(*rows), compare_rows);
-    }
-
     text_table_t *table = text_table_new();
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "subscription", TEXT_TABLE_LEFT);
     add_count_columns(table, "received", 0);
     add_count_columns(table, "missed", 0);
-    add_count_columns(table, any_lost ? "LOST" : "lost", TEXT_TABLE_OPTIONAL);
+    add_count_columns(table, part->new_losses > 0 ? "LOST" : "lost", TEXT_TABLE_OPTIONAL);
     add_count_columns(table, "in outages", TEXT_TABLE_OPTIONAL);
     add_count_columns(table, "discarded", 0);
     add_count_columns(table, "callbacks", 0);
     add_count_columns(table, "publisher restarts", TEXT_TABLE_OPTIONAL);
     text_table_column(table, "rate [1/s]", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+    if (self->options->perf) {
+        text_table_column(table, "latency [us] median", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+        text_table_column(table, "99 %", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+        text_table_column(table, "callbacks [us] median", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+        text_table_column(table, "99 %", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
+    }
     text_table_column(table, "resubscribed", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "now through channel", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
-    for (size_t i = 0; i < count; i++) {
-        add_subscription(table, self, part, &rows[i]);
+    for (size_t i = 0; i < part->subscription_count; i++) {
+        add_subscription(table, self, part, &part->subscriptions[i]);
     }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
-    free(rows);
+    print_table(self, table);
 }
 
 /* ---- channels and what isn't connected ------------------------------------------------------- */
 
-static void print_channels(const summary_t *self, const part_t *part)
+static void print_channels(const summary_t *self, const server_part_t *part)
 {
     text_table_t *table = text_table_new();
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
@@ -443,11 +355,18 @@ static void print_channels(const summary_t *self, const part_t *part)
             text_table_cell(table, "");
         }
     }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
+    print_table(self, table);
 }
 
-static void print_not_connected(const summary_t *self, const part_t *part)
+static bool takes_attribute(const summary_t *self, const response_not_connected_t *entry)
+{
+    char *name = memory_format("%s/%s", entry->device, entry->attribute);
+    const bool takes = stream_filter_takes(&self->options->filter, name);
+    free(name);
+    return takes;
+}
+
+static void print_not_connected(const summary_t *self, const server_part_t *part)
 {
     text_table_t *table = text_table_new();
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
@@ -458,16 +377,19 @@ static void print_not_connected(const summary_t *self, const part_t *part)
     for (size_t i = 0; i < part->changes->not_connected_count; i++) {
         const not_connected_change_t *change = &part->changes->not_connected[i];
         const response_not_connected_t *shown = change->after ? change->after : change->before;
+        if (!takes_attribute(self, shown)) {
+            continue;
+        }
         text_table_cell(table, tag_of(change->kind, part->changes->first));
         const char *device = short_name(self, shown->device);
         text_table_cellf(table, "%s%s%s", device, *shown->attribute ? "/" : "", shown->attribute);
         text_table_cell(table, shown->event_type);
         text_table_cell(table, shown->last_heartbeat);
         /* A device with its own prefix says where it is itself. */
-        text_table_cell(table, prefix_length(shown->device) > 0 ? "-" : shown->tango_host);
+        text_table_cell(table,
+                        comparison_prefix_length(shown->device) > 0 ? "-" : shown->tango_host);
     }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
+    print_table(self, table);
 }
 
 /* ---- performance ----------------------------------------------------------------------------- */
@@ -496,136 +418,35 @@ static void add_number(text_table_t *table, double value, int decimals)
     }
 }
 
-static void add_perf_row(text_table_t *table, const char *name, const double *values, size_t count)
+static void print_samples(const summary_t *self, const response_t *response, perf_side_t side)
 {
-    statistics_t statistics = statistics_of(values, count);
-    text_table_cell(table, name);
-    text_table_cellf(table, "%zu", statistics.count);
-    add_number(table, statistics.mean, 1);
-    text_table_cell(table, isfinite(statistics.standard_error) ? printable_plus_minus() : "");
-    add_number(table, statistics.standard_error, 1);
-    add_number(table, statistics.minimum, 0);
-    add_number(table, statistics.percentile_1, 0);
-    add_number(table, statistics.percentile_10, 0);
-    add_number(table, statistics.median, 0);
-    add_number(table, statistics.percentile_90, 0);
-    add_number(table, statistics.percentile_99, 0);
-    add_number(table, statistics.maximum, 0);
-}
-
-static double push_interval(const void *sample)
-{
-    return ((const response_push_sample_t *)sample)->micros_since_last_event;
-}
-
-static double push_duration(const void *sample)
-{
-    return ((const response_push_sample_t *)sample)->push_event_micros;
-}
-
-static double known_or_nan(int64_t count)
-{
-    return count == RESPONSE_UNKNOWN ? NAN : (double)count;
-}
-
-static double receive_interval(const void *sample)
-{
-    return ((const response_receive_sample_t *)sample)->micros_since_last_event;
-}
-
-static double receive_sleep(const void *sample)
-{
-    return ((const response_receive_sample_t *)sample)->sleep_micros;
-}
-
-static double receive_process(const void *sample)
-{
-    return ((const response_receive_sample_t *)sample)->process_micros;
-}
-
-static double receive_latency(const void *sample)
-{
-    return ((const response_receive_sample_t *)sample)->first_callback_latency_micros;
-}
-
-static double receive_callbacks(const void *sample)
-{
-    return known_or_nan(((const response_receive_sample_t *)sample)->callback_count);
-}
-
-static double receive_wakes(const void *sample)
-{
-    return known_or_nan(((const response_receive_sample_t *)sample)->wake_count);
-}
-
-/* One line of a table: a name and where its value is in a sample. */
-typedef struct {
-    const char *name;
-    double (*value)(const void *sample);
-} perf_row_t;
-
-static const perf_row_t push_rows[] = {
-    {"since last event [us]", push_interval},
-    {"push event [us]", push_duration},
-};
-
-static const perf_row_t receive_rows[] = {
-    {"since last event [us]", receive_interval}, {"sleep [us]", receive_sleep},
-    {"process [us]", receive_process},           {"first callback latency [us]", receive_latency},
-    {"callbacks [1/event]", receive_callbacks},  {"wake-ups [1/event]", receive_wakes},
-};
-
-static void print_push_perf(const summary_t *self, const response_t *response)
-{
-    size_t count = response->push_sample_count;
-    if (count == 0) {
-        return;
+    size_t count = 0;
+    perf_row_t *rows = perf_rows_new(response, side, &count);
+    const size_t discarded = side == PERF_RECEIVED ? perf_discarded_count(response) : 0;
+    char *heading = memory_string(side == PERF_PUSHED ? "events pushed" : "events received");
+    if (discarded > 0) {
+        free(heading);
+        heading = memory_format("events received (without %zu discarded)", discarded);
     }
-    text_table_t *table = new_perf_table("events pushed");
-    double *values = memory_new(count, sizeof(*values));
-    for (size_t row = 0; row < sizeof(push_rows) / sizeof(push_rows[0]); row++) {
-        for (size_t i = 0; i < count; i++) {
-            values[i] = push_rows[row].value(&response->push_samples[i]);
-        }
-        add_perf_row(table, push_rows[row].name, values, count);
-    }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
-    free(values);
-}
-
-/*
- * Duplicates are left out: nobody's callback ran for them, and they come right behind the event
- * that they repeat, so that they would tell of a hurry that there wasn't.
- */
-static void print_receive_perf(const summary_t *self, const response_t *response)
-{
-    size_t discarded = 0;
-    for (size_t i = 0; i < response->receive_sample_count; i++) {
-        discarded += response->receive_samples[i].discarded;
-    }
-    if (response->receive_sample_count == 0) {
-        return;
-    }
-    char *heading = discarded > 0
-                        ? memory_format("events received (without %zu discarded)", discarded)
-                        : memory_string("events received");
     text_table_t *table = new_perf_table(heading);
-    double *values = memory_new(response->receive_sample_count, sizeof(*values));
-    for (size_t row = 0; row < sizeof(receive_rows) / sizeof(receive_rows[0]); row++) {
-        size_t count = 0;
-        for (size_t i = 0; i < response->receive_sample_count; i++) {
-            const response_receive_sample_t *sample = &response->receive_samples[i];
-            if (!sample->discarded) {
-                values[count++] = receive_rows[row].value(sample);
-            }
-        }
-        add_perf_row(table, receive_rows[row].name, values, count);
+    for (size_t i = 0; i < count; i++) {
+        const statistics_t *statistics = &rows[i].statistics;
+        text_table_cell(table, rows[i].label);
+        text_table_cellf(table, "%zu", statistics->count);
+        add_number(table, statistics->mean, 1);
+        text_table_cell(table, isfinite(statistics->standard_error) ? printable_plus_minus() : "");
+        add_number(table, statistics->standard_error, 1);
+        add_number(table, statistics->minimum, 0);
+        add_number(table, statistics->percentile_1, 0);
+        add_number(table, statistics->percentile_10, 0);
+        add_number(table, statistics->median, 0);
+        add_number(table, statistics->percentile_90, 0);
+        add_number(table, statistics->percentile_99, 0);
+        add_number(table, statistics->maximum, 0);
     }
-    text_table_print(table, self->out, INDENT);
-    text_table_destroy(&table);
-    free(values);
+    print_table(self, table);
     free(heading);
+    free(rows);
 }
 
 static void print_perf(const summary_t *self, const response_t *response)
@@ -634,8 +455,8 @@ static void print_perf(const summary_t *self, const response_t *response)
     if (!on && (response->has_server || response->has_client)) {
         fputs(INDENT "performance monitoring is off\n", self->out);
     }
-    print_push_perf(self, response);
-    print_receive_perf(self, response);
+    print_samples(self, response, PERF_PUSHED);
+    print_samples(self, response, PERF_RECEIVED);
 }
 
 /* ---- servers --------------------------------------------------------------------------------- */
@@ -668,7 +489,7 @@ static void print_source(const summary_t *self, const response_t *response)
 }
 
 /* What the server's own line says behind its name. */
-static void print_server_heading(const summary_t *self, const part_t *part)
+static void print_server_heading(const summary_t *self, const server_part_t *part)
 {
     const response_t *response = part->reply->response;
     const changes_t *changes = part->changes;
@@ -696,6 +517,13 @@ static void print_server_heading(const summary_t *self, const part_t *part)
 /* Callbacks take less as a rule, and nothing else is received meanwhile. */
 #define LONG_MICROS 1e6
 
+static bool has_warnings(const response_t *response)
+{
+    const response_consumer_t *consumer = &response->consumer;
+    return (consumer->topic && consumer->state_micros > LONG_MICROS) ||
+           consumer->delayed_micros > LONG_MICROS || response->agent_uncounted > 0;
+}
+
 /* What goes on in the server that needs somebody's attention, whether or not it is new. */
 static void print_warnings(const summary_t *self, const response_t *response)
 {
@@ -717,24 +545,53 @@ static void print_warnings(const summary_t *self, const response_t *response)
     }
 }
 
-static void print_server(const summary_t *self, const part_t *part)
+static void print_failure(const summary_t *self, const server_part_t *part, const char *error)
+{
+    begin_color(self, COLOR_ALARM);
+    print_text(self->out, part->reply->server ? part->reply->server : "?");
+    fputs(": FAILED: ", self->out);
+    print_text(self->out, error);
+    end_color(self);
+    fputc('\n', self->out);
+}
+
+/* Nothing that anybody would miss if it weren't there. */
+static bool is_quiet(const summary_t *self, const server_part_t *part)
+{
+    const response_t *response = part->reply->response;
+    return part->changes && !part->failed && !part->changes->first && !self->options->perf &&
+           !changes_any(part->changes) && !has_warnings(response) &&
+           response->not_connected_count == 0;
+}
+
+static void print_server(const summary_t *self, const server_part_t *part)
 {
     const char *error = part->reply->error ? part->reply->error : "no answer";
     if (!part->changes && part->failed && strcmp(error, part->failed) == 0) {
         return; /* it was said when it began */
     }
-    print_text(self->out, part->reply->server ? part->reply->server : "?");
     if (!part->changes) {
-        fputs(": FAILED: ", self->out);
-        print_text(self->out, error);
-        fputc('\n', self->out);
+        print_failure(self, part, error);
         return;
     }
+    const bool told = part->failed || part->changes->server_restarted || !self->options->top ||
+                      has_warnings(part->reply->response);
+    if (!told) {
+        return;
+    }
+    begin_color(self, part->changes->counters_restarted ? COLOR_WARNING
+                      : part->failed                    ? COLOR_GOOD
+                                                        : COLOR_HEADING);
+    print_text(self->out, part->reply->server ? part->reply->server : "?");
+    end_color(self);
     if (part->failed) {
         fputs(": answers again", self->out);
     }
     print_server_heading(self, part);
     print_warnings(self, part->reply->response);
+    if (self->options->top) {
+        return;
+    }
     print_publishers(self, part);
     print_subscriptions(self, part);
     print_channels(self, part);
@@ -746,55 +603,20 @@ static void print_server(const summary_t *self, const part_t *part)
 
 /* ---- the snapshot ---------------------------------------------------------------------------- */
 
-/* The same server's part of another snapshot; mostly it stands in the same place. */
-static const reply_t *find_reply(const snapshot_t *snapshot, const char *server, size_t place)
-{
-    if (!server) {
-        return NULL;
-    }
-    for (size_t i = 0; i < snapshot->reply_count; i++) {
-        const reply_t *reply = &snapshot->replies[(place + i) % snapshot->reply_count];
-        if (reply->server && strcmp(reply->server, server) == 0) {
-            return reply;
-        }
-    }
-    return NULL;
-}
-
-static double seconds_of(const snapshot_t *snapshot, const reply_t *reply)
-{
-    bool own = reply->time.tv_sec != 0 || reply->time.tv_nsec != 0;
-    const struct timespec *time = own ? &reply->time : &snapshot->time;
-    return (double)time->tv_sec + (double)time->tv_nsec / 1e9;
-}
-
-static part_t compare_reply(const snapshot_t *previous, const snapshot_t *current, size_t place)
-{
-    part_t part = {.reply = &current->replies[place], .seconds = NAN};
-    const reply_t *before = previous ? find_reply(previous, part.reply->server, place) : NULL;
-    part.failed = before ? before->error : NULL;
-    if (!part.reply->response || part.reply->error) {
-        return part;
-    }
-    if (before && before->response) {
-        part.before = before->response;
-        part.seconds = seconds_of(current, part.reply) - seconds_of(previous, before);
-    }
-    part.changes = changes_new(part.before, part.reply->response);
-    return part;
-}
-
 static void print_heading(const summary_t *self, const snapshot_t *current)
 {
-    size_t failed = 0;
-    for (size_t i = 0; i < self->part_count; i++) {
-        failed += !self->parts[i].changes;
-    }
+    const size_t count = self->comparison->part_count;
+    const size_t failed = self->comparison->failed;
     char *time = iso_time(current->time.tv_sec);
-    fprintf(self->out, "%s  %zu of %zu %s answered", time, self->part_count - failed,
-            self->part_count, self->part_count == 1 ? "server" : "servers");
+    begin_color(self, COLOR_HEADING);
+    fprintf(self->out, "%s  %zu of %zu %s answered", time, count - failed, count,
+            count == 1 ? "server" : "servers");
+    end_color(self);
     if (failed > 0) {
-        fprintf(self->out, ", %zu FAILED", failed);
+        fputs(", ", self->out);
+        begin_color(self, COLOR_ALARM);
+        fprintf(self->out, "%zu FAILED", failed);
+        end_color(self);
     }
     fputc('\n', self->out);
     if (self->prefix) {
@@ -805,29 +627,31 @@ static void print_heading(const summary_t *self, const snapshot_t *current)
     free(time);
 }
 
-void summary_print(FILE *out, const snapshot_t *previous, const snapshot_t *current,
+void summary_print(FILE *out, const comparison_t *comparison, const snapshot_t *current,
                    const summary_options_t *options)
 {
     summary_t self = {
         .out = out,
         .options = options,
-        .parts = memory_new(current->reply_count, sizeof(part_t)),
-        .part_count = current->reply_count,
+        .prefix = summary_prefix(comparison),
+        .comparison = comparison,
     };
-    for (size_t i = 0; i < self.part_count; i++) {
-        self.parts[i] = compare_reply(previous, current, i);
+    size_t quiet = 0;
+    for (size_t i = 0; i < comparison->part_count; i++) {
+        quiet += is_quiet(&self, &comparison->parts[i]);
     }
-    self.prefix = find_prefix(&self);
-
     print_heading(&self, current);
-    for (size_t i = 0; i < self.part_count; i++) {
-        print_server(&self, &self.parts[i]);
+    if (options->top > 0) {
+        top_print(out, comparison, self.prefix, options);
+    }
+    for (size_t i = 0; i < comparison->part_count; i++) {
+        if (quiet <= QUIET_SERVERS || !is_quiet(&self, &comparison->parts[i])) {
+            print_server(&self, &comparison->parts[i]);
+        }
+    }
+    if (quiet > QUIET_SERVERS && !options->top) {
+        fprintf(out, "%zu servers: no change\n", quiet);
     }
     fputc('\n', out);
-
-    for (size_t i = 0; i < self.part_count; i++) {
-        changes_destroy(&self.parts[i].changes);
-    }
-    free(self.parts);
     free(self.prefix);
 }

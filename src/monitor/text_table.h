@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#include "monitor/terminal.h"
+
 typedef struct text_table text_table_t;
 
 /* How a column looks; flags to combine. The default is left-aligned, two spaces after the last. */
@@ -36,10 +38,16 @@ void text_table_cell(text_table_t *self, const char *text);
 void text_table_cellf(text_table_t *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The colour of the row that the last cell was added to. */
+void text_table_row_color(text_table_t *self, color_t color);
+
 /*
- * Prints headings and rows to out, each line after indent and without spaces at its end. A last row
+ * Prints headings and rows to out, each line after indent and without spaces at its end; style may
+ * be NULL. Where lines were longer than its width, texts are shortened, then optional columns are
+ * left out, from the right. A last row
  * that isn't complete is printed as far as it goes. Prints nothing if there is no row.
  */
-void text_table_print(const text_table_t *self, FILE *out, const char *indent);
+void text_table_print(const text_table_t *self, FILE *out, const char *indent,
+                      const text_style_t *style);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "monitor/changes.h"
+#include "monitor/json_output.h"
 #include "monitor/text_table.h"
 #include "response/memory.h"
 
@@ -26,6 +27,7 @@ typedef struct {
 } total_t;
 
 struct totals {
+    stream_filter_t filter;
     void *index; /* a tree of total_t *: tsearch(3) */
     total_t **all;
     size_t count;
@@ -44,9 +46,11 @@ static int compare_names(const void *a, const void *b)
     return order != 0 ? order : strcmp(left->name, right->name);
 }
 
-totals_t *totals_new(void)
+totals_t *totals_new(const stream_filter_t *filter)
 {
-    return memory_new(1, sizeof(totals_t));
+    totals_t *self = memory_new(1, sizeof *self);
+    self->filter = *filter;
+    return self;
 }
 
 static void leave_it(void *total)
@@ -106,7 +110,7 @@ static void add_published(totals_t *self, const char *server, const changes_t *c
 {
     for (size_t i = 0; i < changes->publisher_count; i++) {
         const publisher_change_t *change = &changes->publishers[i];
-        if (!change->after)
+        if (!change->after || !stream_filter_takes(&self->filter, change->after->name))
             continue;
         const bool comparable = change->before && !changes->counters_restarted;
         int64_t events = grown(comparable, comparable ? change->before->event_count : 0,
@@ -122,7 +126,7 @@ static void add_subscribed(totals_t *self, const char *server, const changes_t *
     for (size_t i = 0; i < changes->subscription_count; i++) {
         const response_subscription_t *before = changes->subscriptions[i].before;
         const response_subscription_t *after = changes->subscriptions[i].after;
-        if (!after)
+        if (!after || !stream_filter_takes(&self->filter, after->topic))
             continue;
         const bool comparable = before && !changes->counters_restarted;
         total_t *total = total_of(self, TOTAL_SUBSCRIBED, server, after->topic);
@@ -161,8 +165,8 @@ void totals_add(totals_t *self, const snapshot_t *previous, const snapshot_t *cu
         self->first = current->time;
     self->last = current->time;
     for (size_t i = 0; i < current->reply_count; i++) {
-        const bool known = previous && i < previous->reply_count;
-        add_reply(self, known ? &previous->replies[i] : NULL, &current->replies[i]);
+        const reply_t *reply = &current->replies[i];
+        add_reply(self, previous ? snapshot_find(previous, reply->server, i) : NULL, reply);
     }
 }
 
@@ -232,7 +236,8 @@ static void add_row(text_table_t *table, const total_t *total, double seconds)
     text_table_cell(table, total->server);
 }
 
-static void print_kind(const totals_t *self, total_kind_t kind, FILE *out)
+static void print_kind(const totals_t *self, total_kind_t kind, FILE *out,
+                       const text_style_t *style)
 {
     static const struct {
         const char *heading;
@@ -252,31 +257,96 @@ static void print_kind(const totals_t *self, total_kind_t kind, FILE *out)
     for (size_t i = 0; i < self->count; i++)
         if (self->all[i]->kind == kind && is_worth_a_row(self->all[i]))
             add_row(table, self->all[i], seconds);
-    text_table_print(table, out, "  ");
+    text_table_print(table, out, "  ", style);
     text_table_destroy(&table);
 }
 
-void totals_print(const totals_t *self, FILE *out)
+/* The sums over all servers and streams. */
+typedef struct {
+    size_t servers;
+    int64_t failures;
+    int64_t lost;
+} sums_t;
+
+static sums_t sums_of(const totals_t *self)
+{
+    sums_t sums = {0};
+    for (size_t i = 0; i < self->count; i++) {
+        sums.servers += self->all[i]->kind == TOTAL_SERVER;
+        sums.failures += self->all[i]->failures;
+        if (self->all[i]->lost > 0)
+            sums.lost += self->all[i]->lost;
+    }
+    return sums;
+}
+
+int64_t totals_lost_events(const totals_t *self)
+{
+    return sums_of(self).lost;
+}
+
+void totals_print(const totals_t *self, FILE *out, const text_style_t *style)
 {
     if (self->snapshots < 2)
         return;
     /* The tree's order is of no use here, and the list's only for this. */
     qsort(self->all, self->count, sizeof *self->all, compare_rows);
-    size_t servers = 0;
-    int64_t failures = 0;
-    int64_t lost = 0;
-    for (size_t i = 0; i < self->count; i++) {
-        servers += self->all[i]->kind == TOTAL_SERVER;
-        failures += self->all[i]->failures;
-        if (self->all[i]->lost > 0)
-            lost += self->all[i]->lost;
-    }
-    fprintf(out, "In all: %zu polls of %zu %s in ", self->snapshots, servers,
-            servers == 1 ? "server" : "servers");
+    const sums_t sums = sums_of(self);
+    fprintf(out, "In all: %zu polls of %zu %s in ", self->snapshots, sums.servers,
+            sums.servers == 1 ? "server" : "servers");
     print_duration(out, seconds_between(&self->first, &self->last));
-    fprintf(out, ", %" PRId64 " failed; %" PRId64 " events LOST\n", failures, lost);
-    print_kind(self, TOTAL_SERVER, out);
-    print_kind(self, TOTAL_PUBLISHED, out);
-    print_kind(self, TOTAL_SUBSCRIBED, out);
+    fprintf(out, ", %" PRId64 " failed; %" PRId64 " events LOST\n", sums.failures, sums.lost);
+    print_kind(self, TOTAL_SERVER, out, style);
+    print_kind(self, TOTAL_PUBLISHED, out, style);
+    print_kind(self, TOTAL_SUBSCRIBED, out, style);
     fputc('\n', out);
+}
+
+static void write_rows(const totals_t *self, total_kind_t kind, json_output_t *json)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const total_t *total = self->all[i];
+        if (total->kind != kind)
+            continue;
+        json_output_open(json, NULL, '{');
+        json_output_string(json, "server", total->server);
+        if (kind == TOTAL_SERVER) {
+            json_output_count(json, "polls", total->polls);
+            json_output_count(json, "failures", total->failures);
+            json_output_count(json, "restarts", total->restarts);
+        } else {
+            const bool pushed = kind == TOTAL_PUBLISHED;
+            json_output_string(json, pushed ? "stream" : "topic", total->name);
+            json_output_count(json, pushed ? "pushed" : "received", total->events);
+        }
+        if (kind == TOTAL_SUBSCRIBED) {
+            json_output_count(json, "missed", total->missed);
+            json_output_count(json, "lost", total->lost);
+        }
+        json_output_close(json, '}');
+    }
+}
+
+void totals_write_json(const totals_t *self, FILE *out)
+{
+    json_output_t json = {.out = out};
+    const sums_t sums = sums_of(self);
+    qsort(self->all, self->count, sizeof *self->all, compare_rows);
+    json_output_open(&json, NULL, '{');
+    json_output_open(&json, "totals", '{');
+    json_output_count(&json, "polls", (int64_t)self->snapshots);
+    json_output_real(&json, "seconds", seconds_between(&self->first, &self->last));
+    json_output_count(&json, "failures", sums.failures);
+    json_output_count(&json, "lost", sums.lost);
+    json_output_open(&json, "servers", '[');
+    write_rows(self, TOTAL_SERVER, &json);
+    json_output_close(&json, ']');
+    json_output_open(&json, "published", '[');
+    write_rows(self, TOTAL_PUBLISHED, &json);
+    json_output_close(&json, ']');
+    json_output_open(&json, "subscriptions", '[');
+    write_rows(self, TOTAL_SUBSCRIBED, &json);
+    json_output_close(&json, ']');
+    json_output_close(&json, '}');
+    json_output_close(&json, '}');
 }

@@ -233,6 +233,76 @@ void json_text_write_compact(FILE *out, const char *text, size_t size)
     fwrite(text + start, 1, size - start, out);
 }
 
+static size_t skip_space(json_slice_t text, size_t at)
+{
+    return at + blank_length(text.text + at, text.size - at);
+}
+
+/* Goes over the value that begins at text[at]. */
+static size_t skip_value(json_slice_t text, size_t at)
+{
+    size_t depth = 0;
+    while (at < text.size) {
+        const char c = text.text[at];
+        if (c == '"') {
+            at = skip_string(text.text, text.size, at);
+        } else if (c == '{' || c == '[') {
+            depth++;
+            at++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0)
+                break; /* the end of what a number stands in */
+            depth--;
+            at++;
+        } else if (depth == 0 && (c == ',' || is_space(c))) {
+            break;
+        } else {
+            at++;
+            continue; /* within a number or a word, or between values */
+        }
+        if (depth == 0)
+            break;
+    }
+    return at;
+}
+
+bool json_text_member(json_slice_t object, size_t *at, json_member_t *member)
+{
+    size_t i = skip_space(object, *at);
+    if (i >= object.size || (object.text[i] != '{' && object.text[i] != ','))
+        return false;
+    i = skip_space(object, i + 1);
+    if (i >= object.size || object.text[i] != '"')
+        return false;
+    size_t end = skip_string(object.text, object.size, i);
+    member->key = (json_slice_t){object.text + i, end - i};
+    i = skip_space(object, end);
+    if (i >= object.size || object.text[i] != ':')
+        return false;
+    i = skip_space(object, i + 1);
+    end = skip_value(object, i);
+    member->value = (json_slice_t){object.text + i, end - i};
+    *at = end;
+    return true;
+}
+
+static int take_string(void *context, const unsigned char *text, size_t size)
+{
+    char **string = context;
+    free(*string);
+    *string = memory_format("%.*s", (int)size, (const char *)text);
+    return 1;
+}
+
+char *json_text_string(json_slice_t string)
+{
+    static const yajl_callbacks callbacks = {.yajl_string = take_string};
+    const char *stopped = "";
+    char *result = NULL;
+    free(json_text_parse(&callbacks, &result, &stopped, string.text, string.size));
+    return result ? result : memory_string("");
+}
+
 void json_text_write_string(FILE *out, const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;

@@ -39,6 +39,28 @@ double json_text_number(const char *number, size_t size);
 /* Writes a valid JSON text without the white space between its tokens: on one line. */
 void json_text_write_compact(FILE *out, const char *text, size_t size);
 
+/* A part of a text. */
+typedef struct {
+    const char *text;
+    size_t size;
+} json_slice_t;
+
+/* One member of an object, as it stands in the text. */
+typedef struct {
+    json_slice_t key; /* with its quotes and escapes */
+    json_slice_t value;
+} json_member_t;
+
+/*
+ * Goes through the members of a valid JSON object: *at is 0 before the first call. False when there
+ * are no more.
+ */
+bool json_text_member(json_slice_t object, size_t *at, json_member_t *member);
+
+/* A string of a valid JSON text, which begins with a quote, without its escapes; the caller frees
+ * it. */
+char *json_text_string(json_slice_t string);
+
 /*
  * Writes any bytes as a JSON string, quotes included; U+FFFD stands for each run of bytes that is
  * not UTF-8.

@@ -133,3 +133,40 @@ const char *printable_plus_minus(void)
 {
     return printable_locale_is_utf8() ? "\u00b1" : "+/-";
 }
+
+/* How many bytes of text's beginning take at most so many cells. */
+static size_t bytes_of_width(const char *text, size_t width)
+{
+    size_t bytes = 0;
+    size_t used = 0;
+    while (text[bytes]) {
+        uint32_t character = 0;
+        const size_t size = decode((const unsigned char *)text + bytes, &character);
+        const size_t step = size ? size : 1;
+        char one[8] = "";
+        memcpy(one, text + bytes, step);
+        used += printable_width(one);
+        if (used > width) {
+            break;
+        }
+        bytes += step;
+    }
+    return bytes;
+}
+
+char *printable_shorten(const char *text, size_t width, bool utf8)
+{
+    const size_t all = printable_width(text);
+    if (all <= width) {
+        return memory_string(text);
+    }
+    const size_t mark_width = utf8 ? 1 : 3;
+    if (width <= mark_width) {
+        return memory_string(utf8 ? "\u2026" : width < 2 ? "." : width < 3 ? ".." : "...");
+    }
+    const size_t end = (width - mark_width) / 3;
+    const size_t start = width - mark_width - end;
+    const size_t skip = bytes_of_width(text, all - end);
+    return memory_format("%.*s%s%s", (int)bytes_of_width(text, start), text,
+                         utf8 ? "\u2026" : "...", text + skip);
+}

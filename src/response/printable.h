@@ -21,6 +21,13 @@ char *printable_copy(const char *text, bool utf8);
 /* How many terminal cells a printable text takes: 0 for combining marks, 2 for wide characters. */
 size_t printable_width(const char *text);
 
+/*
+ * A copy of a printable text that takes at most so many cells, at least 1: what is too much is
+ * taken out before its last third and marked ("..." or, with utf8, an ellipsis). The caller frees
+ * it.
+ */
+char *printable_shorten(const char *text, size_t width, bool utf8);
+
 /* Whether the locale that setlocale() chose writes UTF-8. */
 bool printable_locale_is_utf8(void);
 

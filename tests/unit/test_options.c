@@ -45,8 +45,8 @@ static void test_defaults(void **state)
     assert_true(options.poll_period == 10.0);
     assert_true(options.timeout == 3.0);
     assert_true(options.count == 0);
-    assert_null(options.output);
-    assert_false(options.append || options.perf || options.quiet);
+    assert_null(options.recording.path);
+    assert_false(options.recording.append || options.perf || options.quiet);
     assert_true(options.selection.name_count == 1);
     assert_string_equal(options.selection.names[0], "foo/bar/pub");
     assert_false(options.selection.all || options.selection.skip_unsupported || options.list);
@@ -87,8 +87,8 @@ static void test_everything(void **state)
     assert_true(options.poll_period == 0.5);
     assert_true(options.timeout == 10.0);
     assert_true(options.count == 7);
-    assert_string_equal(options.output, "file");
-    assert_true(options.append && options.perf && options.quiet);
+    assert_string_equal(options.recording.path, "file");
+    assert_true(options.recording.append && options.perf && options.quiet);
     assert_true(options.selection.name_count == 3);
     assert_string_equal(options.selection.names[0], "a/b/c");
     assert_string_equal(options.selection.names[1], "d/e/f");

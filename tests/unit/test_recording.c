@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "monitor/recording.h"
+#include "monitor/recording_line.h"
 #include "response/json_text.h"
 #include "response/memory.h"
 
@@ -59,7 +60,7 @@ static char *line_of(const char *data, size_t size)
 {
     snapshot_t *snapshot = snapshot_of("dserver/a/b", data, size, NULL);
     size_t line_size = 0;
-    char *line = recording_line(snapshot, &line_size);
+    char *line = recording_line(snapshot, NULL, true, &line_size);
     snapshot_destroy(&snapshot);
     assert_true(line_size > 0);
     assert_int_equal(line[line_size - 1], '\n');
@@ -155,7 +156,7 @@ static void test_errors_and_names_of_any_bytes(void **state)
     snapshot_t *snapshot =
         snapshot_of("dserver/\xe9/\"1\"", NULL, 0, "caf\xe9 \"x\"\n\x1b[31m\\ \xed\xbf\xbf");
     size_t size = 0;
-    char *line = recording_line(snapshot, &size);
+    char *line = recording_line(snapshot, NULL, true, &size);
     char *why = NULL;
     assert_true(json_text_is_valid(line, size, &why));
     assert_non_null(strstr(line, "{\"dserver/\\ufffd/\\\"1\\\"\":{\"error\":\"caf\\ufffd \\\"x\\\""
@@ -190,7 +191,8 @@ static size_t count_lines(const char *path)
 static recording_t *open_recording(const char *path, bool append, char **note)
 {
     char *error = NULL;
-    recording_t *recording = recording_new(path, append, -1, &error, note);
+    recording_t *recording =
+        recording_new(&(recording_options_t){.path = path, .append = append}, -1, &error, note);
     if (!recording)
         fail_msg("%s", error);
     return recording;
@@ -270,7 +272,8 @@ static void test_append_after_a_crash(void **state)
 static void cannot_open(const char *path, const char *expected)
 {
     char *error = NULL;
-    assert_null(recording_new(path, false, -1, &error, NULL));
+    assert_null(
+        recording_new(&(recording_options_t){.path = path, .append = false}, -1, &error, NULL));
     assert_non_null(error);
     if (!strstr(error, path) || !strstr(error, expected))
         fail_msg("\"%s\" is not in: %s", expected, error);
@@ -363,7 +366,8 @@ static void test_pipes(void **state)
     int stop[2];
     assert_int_equal(pipe(stop), 0);
     char *error = NULL;
-    recording_t *recording = recording_new(fifo, false, stop[0], &error, NULL);
+    recording_t *recording =
+        recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
     assert_non_null(recording);
 
     /* More than a pipe holds goes through while somebody reads. */
@@ -382,7 +386,8 @@ static void test_pipes(void **state)
     free(total);
 
     /* Nobody reads, and somebody says to stop. */
-    recording = recording_new(fifo, false, stop[0], &error, NULL);
+    recording =
+        recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
     assert_non_null(recording);
     assert_int_equal(write(stop[1], "x", 1), 1);
     assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_CLOSED);

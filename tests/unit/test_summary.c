@@ -68,7 +68,9 @@ static char *print(const snapshot_t *previous, const snapshot_t *current, bool p
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    summary_print(out, previous, current, &options);
+    comparison_t *comparison = comparison_new(previous, current, &options.filter);
+    summary_print(out, comparison, current, &options);
+    comparison_destroy(&comparison);
     assert_int_equal(fclose(out), 0);
     return text;
 }

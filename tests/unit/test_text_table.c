@@ -16,7 +16,7 @@ static void assert_printed(text_table_t *table, const char *indent, const char *
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    text_table_print(table, out, indent);
+    text_table_print(table, out, indent, NULL);
     fclose(out);
     assert_string_equal(text, expected);
     free(text);

@@ -25,7 +25,7 @@ static snapshot_t *snapshot_at(time_t time, const char *text)
 /* The texts' answers, ten seconds apart, each compared with the last one that was an answer. */
 static void assert_totals(const char *const *texts, const char *expected)
 {
-    totals_t *totals = totals_new();
+    totals_t *totals = totals_new(&(stream_filter_t){.count = 0});
     snapshot_t *last = NULL;
     for (size_t i = 0; texts[i]; i++) {
         snapshot_t *now = snapshot_at((time_t)(1000 + 10 * i), texts[i]);
@@ -41,7 +41,7 @@ static void assert_totals(const char *const *texts, const char *expected)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    totals_print(totals, out);
+    totals_print(totals, out, NULL);
     assert_int_equal(fclose(out), 0);
     assert_string_equal(text, expected);
     free(text);
