@@ -142,6 +142,138 @@ static char *seconds_error(int letter, const char *text, double max)
                          text, SECONDS_MIN, max);
 }
 
+/* Takes an option that has a value; returns what is wrong with that, or NULL. */
+static char *take_value(options_t *options, int letter, char *value)
+{
+    static const char *const formats[] = {"text", "json", "jsonl", NULL};
+    static const char *const keys[] = {"loss", "rate", "latency", "processing", NULL};
+    summary_options_t *summary = &options->display.summary;
+    int64_t count = 0;
+    int place = 0;
+    switch (letter) {
+    case LONG_POLL_PERIOD:
+        if (!parse_seconds(value, SECONDS_MIN, POLL_PERIOD_MAX, &options->poll_period))
+            return seconds_error(letter, value, POLL_PERIOD_MAX);
+        break;
+    case LONG_TIMEOUT:
+        if (!parse_seconds(value, SECONDS_MIN, TIMEOUT_MAX, &options->timeout))
+            return seconds_error(letter, value, TIMEOUT_MAX);
+        break;
+    case 'n':
+        if (!parse_count(value, &options->count))
+            return memory_format("--count %s: not a number of polls, 1 or more", value);
+        break;
+    case 'o':
+        if (value[0] == '\0')
+            return memory_string("--output: the name of the file is empty");
+        options->recording.path = value;
+        break;
+    case LONG_ROTATE:
+        if (!parse_rotation(value, &options->recording))
+            return memory_format(
+                "--rotate %s: neither a size (100M; k, M, G) nor a time (12h; s, min, h, d)",
+                value);
+        break;
+    case LONG_CHANGES:
+        if (!parse_count(value, &options->recording.full_every))
+            return memory_format("--changes=%s: not a number of polls, 1 or more", value);
+        break;
+    case LONG_READ:
+        options->read = value;
+        break;
+    case LONG_FORMAT:
+        place = place_of(value, formats);
+        if (place < 0)
+            return memory_format("--format %s: text, json or jsonl", value);
+        options->display.format = (format_t)place;
+        break;
+    case LONG_TOP:
+        if (!parse_count(value, &count))
+            return memory_format("--top %s: not a number of streams, 1 or more", value);
+        summary->top = (size_t)count;
+        break;
+    case LONG_BY:
+        place = place_of(value, keys);
+        if (place < 0)
+            return memory_format("--by %s: loss, rate, latency or processing", value);
+        summary->top_key = (top_key_t)place;
+        break;
+    case LONG_ONLY:
+        options->only[summary->filter.count++] = value;
+        break;
+    default:
+        options->excluded[options->selection.excluded_count++] = value; /* LONG_EXCLUDE */
+        break;
+    }
+    return NULL;
+}
+
+/* Takes an option that has none. */
+static void take_flag(options_t *options, int letter)
+{
+    switch (letter) {
+    case 'a':
+        options->recording.append = true;
+        break;
+    case 'm':
+        options->perf = options->display.summary.perf = true;
+        break;
+    case 'q':
+        options->quiet = true;
+        break;
+    case LONG_ALL:
+        options->selection.all = true;
+        break;
+    case LONG_SKIP:
+        options->selection.skip_unsupported = true;
+        break;
+    case LONG_LIST:
+        options->list = true;
+        break;
+    case LONG_CHANGES:
+        options->recording.full_every = FULL_EVERY;
+        break;
+    default:
+        options->display.no_color = true; /* LONG_NO_COLOR */
+        break;
+    }
+}
+
+/* What is wrong with an option that getopt_long() can't take. */
+static char *option_error(int letter, const char *argument)
+{
+    /* With a short option optopt is its letter; a long one stands in argv whole. */
+    if (letter == ':')
+        return memory_format("%s: needs a value", argument);
+    if (optopt > 0 && strncmp(argument, "--", 2) != 0)
+        return memory_format("-%c: no such option", optopt);
+    if (optopt > 0)
+        return memory_format("%s: takes no value", argument);
+    return memory_format("%s: no such option, or short for more than one", argument);
+}
+
+/* What is wrong with options that are right by themselves; NULL: nothing. */
+static char *check(const options_t *options)
+{
+    const recording_options_t *recording = &options->recording;
+    const bool has_devices = options->selection.name_count > 0 || options->selection.all;
+    if (!has_devices && !options->read)
+        return memory_string("no device named");
+    if (options->read && (has_devices || options->list))
+        return memory_string("--read: shows a recording; no servers are asked meanwhile");
+    for (size_t i = 0; i < options->selection.name_count; i++)
+        if (options->selection.names[i][0] == '\0')
+            return memory_string("the name of a device is empty");
+    const bool rotates = recording->rotate_bytes > 0 || recording->rotate_seconds > 0;
+    const char *needs_output = recording->append           ? "--append"
+                               : recording->full_every > 0 ? "--changes"
+                               : rotates                   ? "--rotate"
+                                                           : NULL;
+    if (needs_output && !recording->path)
+        return memory_format("%s: needs --output", needs_output);
+    return NULL;
+}
+
 options_result_t options_parse(options_t *options, int argc, char **argv, char **error)
 {
     *options = (options_t){.poll_period = 10.0, .timeout = 3.0};
@@ -152,156 +284,23 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     *error = NULL;
     optind = 0; /* so that tests may parse more than one command line */
     int letter = 0;
-    int64_t top = 0;
-    while (letter != -1) {
-        letter = getopt_long(argc, argv, short_options, long_options, NULL);
-        switch (letter) {
-        case -1:
-            break;
-        case LONG_POLL_PERIOD:
-            if (!parse_seconds(optarg, SECONDS_MIN, POLL_PERIOD_MAX, &options->poll_period)) {
-                *error = seconds_error(letter, optarg, POLL_PERIOD_MAX);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case LONG_TIMEOUT:
-            if (!parse_seconds(optarg, SECONDS_MIN, TIMEOUT_MAX, &options->timeout)) {
-                *error = seconds_error(letter, optarg, TIMEOUT_MAX);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case 'n':
-            if (!parse_count(optarg, &options->count)) {
-                *error = memory_format("--count %s: not a number of polls, 1 or more", optarg);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case 'o':
-            if (optarg[0] == '\0') {
-                *error = memory_string("--output: the name of the file is empty");
-                return OPTIONS_WRONG;
-            }
-            options->recording.path = optarg;
-            break;
-        case 'a':
-            options->recording.append = true;
-            break;
-        case LONG_ROTATE:
-            if (!parse_rotation(optarg, &options->recording)) {
-                *error = memory_format("--rotate %s: neither a size (100M; k, M, G) nor a time "
-                                       "(12h; s, min, h, d)",
-                                       optarg);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case LONG_CHANGES:
-            options->recording.full_every = FULL_EVERY;
-            if (optarg && !parse_count(optarg, &options->recording.full_every)) {
-                *error = memory_format("--changes=%s: not a number of polls, 1 or more", optarg);
-                return OPTIONS_WRONG;
-            }
-            break;
-        case LONG_READ:
-            options->read = optarg;
-            break;
-        case LONG_FORMAT: {
-            static const char *const formats[] = {"text", "json", "jsonl", NULL};
-            const int place = place_of(optarg, formats);
-            if (place < 0) {
-                *error = memory_format("--format %s: text, json or jsonl", optarg);
-                return OPTIONS_WRONG;
-            }
-            options->display.format = (format_t)place;
-            break;
-        }
-        case LONG_NO_COLOR:
-            options->display.no_color = true;
-            break;
-        case LONG_TOP:
-            if (!parse_count(optarg, &top)) {
-                *error = memory_format("--top %s: not a number of streams, 1 or more", optarg);
-                return OPTIONS_WRONG;
-            }
-            options->display.summary.top = (size_t)top;
-            break;
-        case LONG_BY: {
-            static const char *const keys[] = {"loss", "rate", "latency", "processing", NULL};
-            const int place = place_of(optarg, keys);
-            if (place < 0) {
-                *error = memory_format("--by %s: loss, rate, latency or processing", optarg);
-                return OPTIONS_WRONG;
-            }
-            options->display.summary.top_key = (top_key_t)place;
-            break;
-        }
-        case LONG_ONLY:
-            options->only[options->display.summary.filter.count++] = optarg;
-            break;
-        case 'm':
-            options->perf = options->display.summary.perf = true;
-            break;
-        case 'q':
-            options->quiet = true;
-            break;
-        case LONG_ALL:
-            options->selection.all = true;
-            break;
-        case LONG_EXCLUDE:
-            options->excluded[options->selection.excluded_count++] = optarg;
-            break;
-        case LONG_SKIP:
-            options->selection.skip_unsupported = true;
-            break;
-        case LONG_LIST:
-            options->list = true;
-            break;
-        case 'h':
+    while (!*error && (letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (letter == 'h')
             return OPTIONS_HELP;
-        case 'V':
+        if (letter == 'V')
             return OPTIONS_VERSION;
-        case ':':
-            /* With a short option optopt is its letter; a long one stands in argv whole. */
-            *error = memory_format("%s: needs a value", argv[optind - 1]);
-            return OPTIONS_WRONG;
-        default:
-            if (optopt > 0 && strncmp(argv[optind - 1], "--", 2) != 0)
-                *error = memory_format("-%c: no such option", optopt);
-            else if (optopt > 0)
-                *error = memory_format("%s: takes no value", argv[optind - 1]);
-            else
-                *error = memory_format("%s: no such option, or short for more than one",
-                                       argv[optind - 1]);
-            return OPTIONS_WRONG;
-        }
+        if (letter == ':' || letter == '?')
+            *error = option_error(letter, argv[optind - 1]);
+        else if (optarg)
+            *error = take_value(options, letter, optarg);
+        else
+            take_flag(options, letter);
     }
     options->selection.names = argv + optind;
     options->selection.name_count = (size_t)(argc - optind);
-    const bool has_devices = options->selection.name_count > 0 || options->selection.all;
-    if (!has_devices && !options->read) {
-        *error = memory_string("no device named");
-        return OPTIONS_WRONG;
-    }
-    if (options->read && (has_devices || options->list)) {
-        *error = memory_string("--read: shows a recording; no servers are asked meanwhile");
-        return OPTIONS_WRONG;
-    }
-    for (size_t i = 0; i < options->selection.name_count; i++) {
-        if (options->selection.names[i][0] == '\0') {
-            *error = memory_string("the name of a device is empty");
-            return OPTIONS_WRONG;
-        }
-    }
-    const recording_options_t *recording = &options->recording;
-    const char *needs_output = recording->append           ? "--append"
-                               : recording->full_every     ? "--changes"
-                               : recording->rotate_bytes   ? "--rotate"
-                               : recording->rotate_seconds ? "--rotate"
-                                                           : NULL;
-    if (needs_output && !recording->path) {
-        *error = memory_format("%s: needs --output", needs_output);
-        return OPTIONS_WRONG;
-    }
-    return OPTIONS_RUN;
+    if (!*error)
+        *error = check(options);
+    return *error ? OPTIONS_WRONG : OPTIONS_RUN;
 }
 
 void options_clear(options_t *options)
