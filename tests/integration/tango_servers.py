@@ -43,6 +43,7 @@ MONITOR = BUILD / "bin" / "ska-tango-event-monitor"
 LAUNCHER = BUILD / "bin" / "ska-tango-event-agent"
 CPP_PUBLISHER = BUILD / "tests" / "cpp_publisher"
 CPP_SUBSCRIBER = BUILD / "tests" / "cpp_subscriber"
+CPP_LIAR = BUILD / "tests" / "cpp_liar"
 
 # What has to be loaded before the agent: the runtime of the sanitizers that it was built with.
 # Leaks are looked for in the unit tests; Python and libtango leave much behind at their end.
@@ -295,6 +296,10 @@ class ServerPool:
 
     def cpp_subscriber(self, device="test/cpp/sub", instance="test", **options):
         return self.add([CPP_SUBSCRIBER], instance, {"CppSubscriber": [device]}, **options)
+
+    def liar(self, device="test/liar/1", instance="test", **options):
+        """A server that answers QueryEventSystem with whatever it is told to."""
+        return self.add([CPP_LIAR], instance, {"Liar": [device]}, **options)
 
     def tango_test(self, device="test/tangotest/1", instance="test", env=None, **options):
         # Its own code frees by "delete" what it allocated by "new []".
