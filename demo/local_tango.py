@@ -67,10 +67,10 @@ def listens_on(port):
     return False
 
 
-def connects(port):
-    """Whether a connection to that TCP port of 127.0.0.1 succeeds."""
+def connects(port, address="127.0.0.1"):
+    """Whether a connection to that TCP port succeeds."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as knock:
-        return knock.connect_ex(("127.0.0.1", port)) == 0
+        return knock.connect_ex((address, port)) == 0
 
 
 def free_port():
@@ -165,6 +165,8 @@ class LocalTango:
         self.agent = None
         self.processes = []
         self._preexec_fn = preexec_fn
+        self._databaseds_env = {}  # of start_database()
+        self.address = "127.0.0.1"  # where the Tango database listens; MariaDB always there
         self._read_state()
 
     # What is written down ------------------------------------------------------------------
@@ -232,7 +234,7 @@ class LocalTango:
 
     @property
     def tango_host(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     def _spawn(self, name, argv, env=None):
         log = self.folder / f"{name}.log"
@@ -310,18 +312,30 @@ class LocalTango:
         mariadb_port = mariadb_port or free_port()
         password = secrets.token_hex(16)
         self._start_mariadb(mariadb_port, password)
+        self._databaseds_env = {
+            "MYSQL_USER": "tango",
+            "MYSQL_PASSWORD": password,
+            "MYSQL_HOST": f"127.0.0.1:{mariadb_port}",
+            "MYSQL_DATABASE": "tango",
+            "TANGO_HOST": self.tango_host,
+        }
+        self.start_databaseds()
+
+    def start_databaseds(self):
+        """Start DataBaseds, also again after end_databaseds(), and return when it answers."""
         databaseds = self._spawn(
             "DataBaseds",
-            [DATABASEDS, "2", "-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"],
-            {
-                "MYSQL_USER": "tango",
-                "MYSQL_PASSWORD": password,
-                "MYSQL_HOST": f"127.0.0.1:{mariadb_port}",
-                "MYSQL_DATABASE": "tango",
-                "TANGO_HOST": self.tango_host,
-            },
+            [DATABASEDS, "2", "-ORBendPoint", f"giop:tcp:{self.tango_host}"],
+            self._databaseds_env,
         )
         self._wait_until(lambda: self._answers("sys/database/2"), databaseds, "it answered")
+
+    def end_databaseds(self, number=signal.SIGKILL):
+        """End DataBaseds alone; what it knows stays in MariaDB."""
+        for process in [process for process in self.processes if process.name == "DataBaseds"]:
+            process.signal(number)
+            process.wait(STOP_TIMEOUT_S)
+            self.processes.remove(process)
 
     def _start_mariadb(self, port, password):
         data = self.folder / "data"
@@ -370,7 +384,7 @@ class LocalTango:
         """Whether a device answers: a ping, or a command without argument."""
         import tango
 
-        if not connects(self.port):
+        if not connects(self.port, self.address):
             return False
         try:
             proxy = tango.DeviceProxy(f"tango://{self.tango_host}/{device}")
@@ -386,7 +400,7 @@ class LocalTango:
         """Tell the database about a server: ``devices`` is {class: [device, ...]}."""
         import tango
 
-        database = tango.Database("127.0.0.1", self.port)
+        database = tango.Database(self.address, self.port)
         wanted = [(cls, dev) for cls, devs in devices.items() for dev in devs]
         for cls, device in wanted + [("DServer", f"dserver/{server_name}")]:
             info = tango.DbDevInfo()

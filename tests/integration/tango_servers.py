@@ -118,6 +118,7 @@ class Server:
         self.launcher = launcher
         self.env = dict(env or {})
         self.port = free_port()
+        self.address = "127.0.0.1"  # of a server in a database, any of 127.0.0.0/8
         self.process = None
         self.starts = 0
 
@@ -176,6 +177,15 @@ class Server:
 
     def start(self):
         """Start it and return when all its devices answer."""
+        self.launch()
+        try:
+            wait_for(self._answers, START_TIMEOUT_S, f"{self.server_name} to answer", 0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.output()}") from None
+        return self
+
+    def launch(self):
+        """Start it, and don't wait for it."""
         assert not self.running, f"{self.server_name} runs already"
         self.starts += 1
         argv = self.argv + [self.instance]
@@ -189,7 +199,7 @@ class Server:
         else:
             names = [f"{cls}::{dev}" for cls, devs in self.devices.items() for dev in devs]
             argv += ["-nodb", "-dlist", ",".join(names)]
-        argv += ["-ORBendPoint", f"giop:tcp:127.0.0.1:{self.port}"]
+        argv += ["-ORBendPoint", f"giop:tcp:{self.address}:{self.port}"]
         if self.launcher:
             argv = [str(self.launcher), "run", "--", *argv]
         env.update({name: str(value) for name, value in self.env.items()})
@@ -203,11 +213,11 @@ class Server:
                 cwd=self.log.parent,
                 preexec_fn=die_with_parent,
             )
-        try:
-            wait_for(self._answers, START_TIMEOUT_S, f"{self.server_name} to answer", 0.05)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.output()}") from None
-        return self
+
+    @property
+    def ready(self):
+        """Whether it has said of this start that it serves."""
+        return self.running and self.output().count("Ready to accept request") >= self.starts
 
     def _answers(self):
         if not self.running:
@@ -215,10 +225,10 @@ class Server:
                 f"{self.server_name} ended with {self.process.returncode} while it started"
             )
         # Its devices answer before it is ready: before all commands of the admin device are there.
-        if self.output().count("Ready to accept request") < self.starts:
+        if not self.ready:
             return False
         # A proxy that failed to connect doesn't try again for a second: knock on the port first.
-        if not connects(self.port):
+        if not connects(self.port, self.address):
             return False
         try:
             for name in [self.admin] + [self.name(d) for ds in self.devices.values() for d in ds]:
@@ -309,9 +319,10 @@ class ServerPool:
         return self.add([TANGO_TEST], instance, {"TangoTest": [device]}, env=env, **options)
 
 
-def start_database(folder):
+def start_database(folder, address="127.0.0.1"):
     """A LocalTango with nothing but the database; ``stop()`` ends it."""
     database = LocalTango(folder, preexec_fn=die_with_parent)
+    database.address = address
     database.make_folder()
     try:
         database.start_database(free_port())
