@@ -1,7 +1,7 @@
 """What the monitor costs, against the same thing in Python (python_monitor.py)."""
 
-import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +19,17 @@ def peak_mib(pid):
     return int(found[1]) / 1024 if found else None
 
 
+def processor_ns(pid):
+    """Processor time of a process so far, of the threads that it has."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except OSError:  # it has just ended
+            pass
+    return total
+
+
 class Run:
     """One run of a monitor to its end."""
 
@@ -31,20 +42,24 @@ class Run:
             env=clean_environment(TANGO_HOST=database.tango_host),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         )
-        text = process.stdout.readline()
-        self.first_output = time.monotonic() - begun
-        # Not ru_maxrss: that of a child begins with what its parent had at the fork.
+        self.first_output = None
+        moments = []
+        text = b""
         for line in process.stdout:
-            self.memory = peak_mib(process.pid) or self.memory
             text += line
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+            if not re.match(rb"\d{4}-\d\d-\d\dT", line):
+                continue
+            # The heading of a poll, of which all is printed at once.
+            self.first_output = self.first_output or time.monotonic() - begun
+            moments.append(processor_ns(process.pid))
+            # Not ru_maxrss: that of a child begins with what its parent had at the fork.
+            self.memory = peak_mib(process.pid) or self.memory
         process.stdout.close()
-        assert process.returncode == 0, (command, process.returncode)
+        assert process.wait() == 0, (command, process.returncode)
         assert b"FAILED" not in text, text[-2000:]
         self.text = text.decode()
-        self.wall = time.monotonic() - begun
-        self.cpu = usage.ru_utime + usage.ru_stime
+        # The first poll connects, and has no samples yet; at the last one threads may have ended.
+        self.cpu = (moments[-2] - moments[1]) / 1e9 / (len(moments) - 3)
 
 
 def sample_counts(text):
@@ -85,29 +100,29 @@ def compare(bench, database, servers, streams):
     """Both monitors, in turns, over these servers."""
     short = bench.short
     period = 2.0
-    polls = 2 if short else 5
+    polls = 4 if short else 10
     names = [f"dserver/{server.server_name}" for server in servers]
     commands = {
         "C": [MONITOR, "-m", "--timeout", 60],
         "Python": [sys.executable, PYTHON_MONITOR],
     }
     found = {}
-    for monitor, command in commands.items():
-        command = [*command, "--poll-period", period, *names]
-        ones, manys = [], []
-        for _ in range(1 if short else 3):
-            ones.append(Run([*command, "-n", 1], database))
-            manys.append(Run([*command, "-n", polls + 1], database))
-        if monitor == "C" and not short:
-            counts = sample_counts(manys[-1].text)
-            full = sum(count >= 255 for count in counts)
-            assert full > 0.95 * 2 * polls * len(servers), (full, len(counts), polls, len(servers))
-        median = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
+    runs = {monitor: [] for monitor in commands}
+    for _ in range(1 if short else 3):
+        for monitor, command in commands.items():
+            command = [*command, "--poll-period", period, "-n", polls, *names]
+            runs[monitor].append(Run(command, database))
+    for monitor, some in runs.items():
         found[monitor] = {
-            "cpu": median([(many.cpu - one.cpu) / polls for one, many in zip(ones, manys)]),
-            "first": median([one.first_output for one in ones]),
-            "memory": median([many.memory for many in manys]),
+            "cpu": statistics.median(run.cpu for run in some),
+            "first": statistics.median(run.first_output for run in some),
+            "memory": statistics.median(run.memory for run in some),
         }
+    if not short:
+        # Each answer had its 256 samples on both sides; a stream's first one lacks a time or two.
+        counts = sample_counts(runs["C"][-1].text)
+        full = sum(count >= 255 for count in counts)
+        assert full > 0.95 * 2 * (polls - 1) * len(servers), (full, polls, len(servers))
     ours, theirs = found["C"], found["Python"]
     what = f"{len(servers)} x {streams}"
     for key, unit, factor, target in (
@@ -125,7 +140,7 @@ def compare(bench, database, servers, streams):
 
 def monitor(bench, pool, database):
     servers = []
-    counts = [1, 2] if bench.short else [int(n) for n in os.environ.get('COUNTS','1 10 100 200').split()]
+    counts = [1, 2] if bench.short else [1, 10, 100, 200]
     for count in counts:
         servers += start_servers(pool, database, count - len(servers), 1, f"mon{count}")
         print(f"bench: monitor: {count} servers", file=sys.stderr, flush=True)

@@ -77,6 +77,14 @@ static void measure(display_t *self)
     self->options.summary.style.width = self->terminal ? terminal_width(STDOUT_FILENO) : 0;
 }
 
+/* In a list, what stands before an object; each ends with its line, so that it can be read at once.
+ */
+static void begin_object(const display_t *self, FILE *out)
+{
+    if (self->options.format == FORMAT_JSON)
+        fputs(self->begun ? "," : "[\n", out);
+}
+
 display_result_t display_show(display_t *self, const snapshot_t *previous,
                               const snapshot_t *current, char **error)
 {
@@ -89,11 +97,9 @@ display_result_t display_show(display_t *self, const snapshot_t *previous,
     if (self->options.format == FORMAT_TEXT) {
         summary_print(out, comparison, current, &self->options.summary);
     } else {
-        if (self->options.format == FORMAT_JSON)
-            fputs(self->begun ? ",\n" : "[\n", out);
+        begin_object(self, out);
         summary_json_write(out, comparison, current, &self->options.summary);
-        if (self->options.format == FORMAT_JSONL)
-            putc('\n', out);
+        putc('\n', out);
     }
     memory_stream_close(out);
     comparison_destroy(&comparison);
@@ -113,8 +119,7 @@ display_result_t display_end(display_t *self, char **error)
     if (self->options.format == FORMAT_TEXT) {
         totals_print(self->totals, out, &self->options.summary.style);
     } else {
-        if (self->options.format == FORMAT_JSON)
-            fputs(self->begun ? ",\n" : "[\n", out);
+        begin_object(self, out);
         totals_write_json(self->totals, out);
         fputs(self->options.format == FORMAT_JSON ? "\n]\n" : "\n", out);
     }

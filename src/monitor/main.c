@@ -392,6 +392,8 @@ static int run(monitor_t *self)
         return EXIT_FAILURE;
     open_display(self);
     self->history = history_new();
+    if (!self->recording)
+        poller_drop_texts(self->poller);
     poller_start_perf(self->poller, self->stop_fd);
     if (!is_stopped(self))
         poll_on(self);

@@ -25,6 +25,9 @@
 /* How long the end waits for workers that are about to come home. */
 #define END_SECONDS 0.2
 
+/* How long a server without commands may still be starting. */
+#define START_NS 200000000L
+
 /* How many servers that are passed over are named in one line. */
 enum { PASSED_OVER_NAMES = 3 };
 
@@ -83,6 +86,7 @@ struct poller {
     size_t worker_count;
     double timeout;
     bool perf;
+    bool keeps_texts;
     poller_say_t say;
     void *say_context;
 };
@@ -123,15 +127,27 @@ static void own_error(tango_error_t *error, tango_error_kind_t kind, const char 
 
 /* ---- in the worker's thread ---- */
 
+static bool has_query(const tango_event_commands_t *commands)
+{
+    return commands->query_event_agent || commands->query_event_system;
+}
+
 /* May be called again: does what is still to be done. */
 static void do_connect(worker_t *self, tango_error_t *error)
 {
-    if (!self->admin.name && !tango_client_find_admin(self->given, &self->admin, error))
+    if (!self->admin.name &&
+        !tango_client_find_admin(self->given, &self->admin, &self->device, error))
         return;
     if (!self->device)
         self->device = tango_device_new(self->admin.name, error);
     self->restarted =
         !self->device || !tango_device_event_commands(self->device, &self->commands, error);
+    /* While a server starts, its devices answer a moment before the agent's commands are there. */
+    if (!self->restarted && !has_query(&self->commands)) {
+        const struct timespec moment = {.tv_nsec = START_NS};
+        nanosleep(&moment, NULL);
+        self->restarted = !tango_device_event_commands(self->device, &self->commands, error);
+    }
 }
 
 /*
@@ -156,8 +172,8 @@ static bool refresh_commands(worker_t *self, tango_error_t *error)
     tango_event_commands_t commands;
     if (!tango_device_event_commands(self->device, &commands, error))
         return false;
-    if (!commands.query_event_agent && !commands.query_event_system) {
-        const bool had = self->commands.query_event_agent || self->commands.query_event_system;
+    if (!has_query(&commands)) {
+        const bool had = has_query(&self->commands);
         own_error(error, TANGO_ERROR_NO_COMMAND,
                   had ? "it was restarted without the agent: QueryEventSystem is gone"
                       : "has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT);
@@ -195,6 +211,11 @@ static void do_poll(worker_t *self, result_t *result)
         return;
     }
     result->response = response_parse(result->data, result->data_size, &result->unreadable);
+    if (!self->poller->keeps_texts) {
+        free(result->data);
+        result->data = NULL;
+        result->data_size = 0;
+    }
 }
 
 /* Whether an answer shows that performance monitoring is off, as it is after a restart. */
@@ -429,6 +450,7 @@ poller_t *poller_new(const target_t *targets, size_t target_count, double timeou
     pthread_mutex_init(&self->lock, NULL);
     self->timeout = timeout_seconds;
     self->perf = perf;
+    self->keeps_texts = true;
     self->say = say_line;
     self->say_context = say_context;
     self->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -545,7 +567,7 @@ static bool check_commands(poller_t *self, worker_t *worker)
 {
     const tango_event_commands_t *commands = &worker->commands;
     worker->state = commands->query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
-    if (!commands->query_event_agent && !commands->query_event_system) {
+    if (!has_query(commands)) {
         worker->state = "none";
         worker->passed_over = worker->optional;
         if (worker->optional)
@@ -666,6 +688,11 @@ bool poller_settle(poller_t *self)
     if (self->worker_count == 0)
         say(self, POLLER_WARNING, memory_string("nothing is left to watch"));
     return self->worker_count > 0;
+}
+
+void poller_drop_texts(poller_t *self)
+{
+    self->keeps_texts = false;
 }
 
 void poller_start_perf(poller_t *self, int stop_fd)

@@ -56,6 +56,10 @@ bool poller_settle(poller_t *self);
  */
 void poller_list(const poller_t *self, FILE *out);
 
+/* From now on snapshots have no texts of answers, only what was read from them: that is less
+ * memory. */
+void poller_drop_texts(poller_t *self);
+
 /*
  * Starts performance monitoring on every server; without perf does nothing. A server where that
  * fails is told of as a POLLER_WARNING; poller_poll() tries again.

@@ -26,7 +26,7 @@ const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t 
 bool snapshot_has_answer(const snapshot_t *self)
 {
     for (size_t i = 0; i < self->reply_count; i++)
-        if (self->replies[i].data)
+        if (self->replies[i].data || self->replies[i].response)
             return true;
     return false;
 }

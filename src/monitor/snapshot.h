@@ -13,10 +13,11 @@
 
 #include "response/response.h"
 
-/* One server's part: either data (and response, if it could be parsed) or error. */
+/* One server's part: either response (and data) or error (with data, if that can't be read). */
 typedef struct {
     char *server;         /* the admin device as the user may name it, e.g. "dserver/Pub/1" */
-    char *data;           /* the answer as it came, NUL-terminated; NULL if there was none */
+    char *data;           /* the answer as it came, NUL-terminated; NULL if there was none, or it
+                             wasn't kept */
     size_t data_size;     /* its bytes, without the NUL */
     char *error;          /* one line: why there is no answer, or why it can't be read; or NULL */
     response_t *response; /* the answer, parsed; NULL if there is an error */

@@ -269,13 +269,17 @@ bool tango_client_init(int timeout_ms, tango_error_t *error)
     });
 }
 
-bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error)
+bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_device_t **device,
+                             tango_error_t *error)
 {
     *admin = {nullptr, nullptr};
+    *device = nullptr;
     const bool found = guarded(error, [&] {
-        std::string device = name;
+        std::string given = name;
         const auto start = std::chrono::steady_clock::now();
-        Tango::DeviceProxy proxy(device);
+        std::unique_ptr<tango_device> self(new tango_device);
+        self->proxy.reset(new Tango::DeviceProxy(given));
+        Tango::DeviceProxy &proxy = *self->proxy;
         /* A proxy that couldn't connect keeps to itself why, and says later that it doesn't try
          * again so soon. Somebody who took the connection and didn't talk took our time, too. */
         const bool database = proxy.is_dbase_used();
@@ -291,6 +295,11 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error
         admin->name = copy_of(authority_of(name) + path + (database ? "" : no_database));
         admin->identity = copy_of(std::string(database ? "database " : "host ") +
                                   numeric_host(host) + ":" + port + "/" + lower(path));
+        /* An admin device needs no second connection. */
+        if (proxy.is_connected() && lower(path_of(name)) == lower(path)) {
+            proxy.set_timeout_millis(call_timeout_ms);
+            *device = self.release();
+        }
     });
     if (!found)
         tango_admin_clear(admin);

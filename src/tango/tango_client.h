@@ -70,9 +70,11 @@ bool tango_client_init(int timeout_ms, tango_error_t *error);
  * Finds the admin device of the server that a device lives in. name is what a user wrote: a device,
  * an admin device or an alias, in the database of TANGO_HOST or with a "tango://host:port/" before
  * it; or "tango://host:port/a/b/c#dbase=no". A server in a database need not be running, one
- * without has to be. On success *admin is filled in; free it with tango_admin_clear().
+ * without has to be. On success *admin is filled in; free it with tango_admin_clear(). *device
+ * becomes a connection to it where one was made on the way (name is the admin device's), or NULL.
  */
-bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_error_t *error);
+bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_device_t **device,
+                             tango_error_t *error);
 
 /*
  * Finds the exported devices of a database that match a pattern with '*', as the database itself

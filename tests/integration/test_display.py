@@ -1,0 +1,229 @@
+"""What the monitor prints: for a terminal, for a pipe, for programs; of all streams or of some."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+
+import pytest
+from tango_servers import MONITOR, clean_environment, die_with_parent, need, run_monitor, wait_for
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+ERASE = "\r\x1b[K"
+
+
+@pytest.fixture(autouse=True)
+def _programs(monitor_bin, agent_lib):
+    """All of these need the monitor and the agent."""
+
+
+class Terminal:
+    """The monitor on a terminal; ``text`` is all that came there."""
+
+    def __init__(self, *args, columns=80, **env):
+        self.side, other = pty.openpty()
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.process = subprocess.Popen(
+            [str(need(MONITOR)), *map(str, args)],
+            env=clean_environment(**{"TERM": "xterm", "LC_ALL": "C.UTF-8", **env}),
+            stdin=other, stdout=other, stderr=other, preexec_fn=die_with_parent,
+        )
+        os.close(other)
+        self.text = ""
+
+    def read(self):
+        while select.select([self.side], [], [], 0)[0]:
+            try:
+                self.text += os.read(self.side, 65536).decode()
+            except OSError:  # it has ended
+                break
+        return self.text
+
+    def lines(self):
+        """What stands in lines, without colours; of the status lines none."""
+        text = re.sub(r"\r\x1b\[K[^\r\n]*(?=\r\x1b\[K)", "", self.read())
+        return COLOR.sub("", text).replace(ERASE, "").replace("\r\n", "\n").split("\n")
+
+    def end(self):
+        self.process.terminate()
+        wait_for(lambda: self.read() is None or self.process.poll() is not None, what="the monitor's end")
+        self.read()
+        return self.process.wait()
+
+
+@pytest.fixture
+def terminal():
+    started = []
+
+    def run(*args, **options):
+        started.append(Terminal(*args, **options))
+        return started[-1]
+
+    yield run
+    for one in started:
+        one.process.kill()
+        one.process.wait()
+        os.close(one.side)
+
+
+LONG = "test/a_family_whose_name_takes_much_of_a_line/and_a_member_that_takes_the_rest_of_it"
+
+
+def subscribed(servers, database, name="display", device=LONG):
+    """A publisher and a subscriber to it, with an event or more under way."""
+    pub = servers.cpp_publisher(device, instance=f"{name}-pub", agent=True, database=database)
+    sub = servers.cpp_subscriber(f"{name}/sub/1", instance=f"{name}-sub", agent=True, database=database)
+    sub.proxy().Subscribe(pub.attribute("burst"))
+
+    def received():
+        answer = json.loads(sub.admin_proxy().QueryEventAgent())
+        topics = (answer["client"] or {}).get("event_callbacks", {}).values()
+        return sum(topic["event_count"] for topic in topics)
+
+    # The first ones may come before the connection is made.
+    wait_for(lambda: (pub.proxy().PushBurst(1), received() > 1)[1], what="the first event", period=0.2)
+    return pub, sub, received
+
+
+def test_on_a_terminal(servers, database, terminal):
+    pub, sub, _ = subscribed(servers, database)
+    monitor = terminal("--poll-period", 1.5, pub.name(), sub.name(), columns=70)
+    wait_for(lambda: "next poll in" in monitor.read(), what="a status line")
+    pub.proxy().PushBurst(50)
+    wait_for(lambda: "(+50)" in monitor.read(), what="the next poll")
+    sub.kill()
+    wait_for(lambda: "1 FAILED" in monitor.read(), what="a failure")
+    wait_for(lambda: "2 servers, 1 FAILED" in monitor.read(), what="a status line that says so")
+    assert monitor.end() == 0
+    assert f"\x1b[1;31mdserver/{sub.server_name}: FAILED" in monitor.text.replace(
+        f"tango://{database.tango_host}/", "")
+    lines = monitor.lines()
+    tables = [line for line in lines if line.startswith("  ")]
+    assert any("…" in line for line in tables), lines
+    assert max(map(len, tables)) <= 70, tables
+    assert any(line.startswith("In all: ") for line in lines)
+    # The status line has gone.
+    assert not any("next poll in" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "options, env", [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"})]
+)
+def test_without_colour(servers, terminal, options, env):
+    pub = servers.publisher(agent=True)
+    monitor = terminal("-n", 2, "--poll-period", 0.5, *options, pub.name(), **env)
+    wait_for(lambda: monitor.read() is None or monitor.process.poll() is not None, what="its end")
+    assert monitor.end() == 0
+    assert not COLOR.search(monitor.text)
+    assert ("\x1b" in monitor.text) == ("TERM" not in env)
+    assert "dserver/publisher/test" in monitor.text
+
+
+def test_in_a_pipe_it_is_plain(servers, database):
+    pub, sub, _ = subscribed(servers, database, "plain", LONG + "_too")
+    result = run_monitor("-n", 2, "--poll-period", 0.1, pub.name(), sub.name(), TERM="xterm")
+    assert result.returncode == 0
+    assert "\x1b" not in result.stdout and "\r" not in result.stdout
+    assert LONG + "_too/burst.change" in result.stdout
+
+
+def test_numbers_for_programs(servers, database):
+    """The same numbers in each format, and those that were pushed."""
+    pub, sub, received = subscribed(servers, database, "json", "json/pub/1")
+    outputs = {}
+    pushed = 0
+    for form in ("jsonl", "json", "text"):
+        monitor = subprocess.Popen(
+            [str(MONITOR), "-m", "-n", "2", "--poll-period", "1.2", "--format", form, pub.name(), sub.name()],
+            env=clean_environment(), stdout=subprocess.PIPE, text=True,
+        )
+        first = monitor.stdout.readline()
+        if form == "json":
+            first += monitor.stdout.readline()
+        before = received()
+        pushed += 1
+        pub.proxy().PushBurst(100 * pushed)
+        wait_for(lambda: received() == before + 100 * pushed, what="the events")
+        outputs[form] = first + monitor.communicate(timeout=30)[0]
+        assert monitor.returncode == 0
+    polls = [json.loads(line) for line in outputs["jsonl"].splitlines()]
+    lists = json.loads(outputs["json"])
+    for count, (one, two, totals) in ((100, polls), (200, lists)):
+        assert one["servers_asked"] == 2 and two["servers_failed"] == 0
+        servers_ = {server["server"]: server for server in two["servers"]}
+        publisher = servers_[pub.admin if pub.admin in servers_ else f"dserver/{pub.server_name}"]
+        subscriber = servers_[sub.admin if sub.admin in servers_ else f"dserver/{sub.server_name}"]
+        (stream,) = publisher["published"]
+        assert stream["pushed_step"] == count and stream["state"] == "changed"
+        assert stream["rate"] == pytest.approx(count / publisher["seconds"], rel=1e-4)
+        (topic,) = subscriber["subscriptions"]
+        assert topic["received_step"] == count and topic["lost_step"] == 0
+        # Of all the events, not of the newest 256 only.
+        assert topic["latency_micros"]["count"] == count
+        assert 0 < topic["latency_micros"]["median"] <= topic["latency_micros"]["maximum"]
+        assert topic["processing_micros"]["count"] == count
+        assert publisher["pushed_samples"]["push_event_micros"]["count"] == count
+        assert totals["totals"]["polls"] == 2
+        assert [total["pushed"] for total in totals["totals"]["published"]] == [count]
+        assert [total["lost"] for total in totals["totals"]["subscriptions"]] == [0]
+    assert re.search(r"burst\.change +\d+ +\(\+300\)", outputs["text"])
+
+
+def test_some_streams_only(servers, database):
+    pub = servers.cpp_publisher("only/pub/1", "only/pub/2", instance="only-pub", agent=True, database=database)
+    sub = servers.cpp_subscriber("only/sub/1", instance="only-sub", agent=True, database=database)
+    for device in ("only/pub/1", "only/pub/2"):
+        sub.proxy().Subscribe(pub.attribute("burst", device))
+        pub.proxy(device).PushBurst(3)
+    names = [pub.name(), sub.name()]
+    every = run_monitor("-n", 1, *names).stdout
+    assert "only/pub/1/burst" in every and "only/pub/2/burst" in every
+    for pattern in ("*/PUB/1/*", f"tango://{database.tango_host}/only/pub/1/burst.change", "only/pub/1/burst"):
+        some = run_monitor("-n", 1, "--only", pattern, *names).stdout
+        assert "only/pub/1/burst" in some and "only/pub/2/burst" not in some
+    none = run_monitor("-n", 1, "--only", "*/3/*", *names).stdout
+    assert "burst" not in none
+
+
+def test_the_top_of_all_streams(servers, database):
+    """By rate; and by loss, of a burst that no queue can hold."""
+    pub, sub, received = subscribed(servers, database, "top", "top/pub/1")
+    monitor = subprocess.Popen(
+        [str(MONITOR), "-n", "2", "--poll-period", "4", "--top", "1", "--format", "jsonl", pub.name(), sub.name()],
+        env=clean_environment(), stdout=subprocess.PIPE, text=True,
+    )
+    monitor.stdout.readline()
+    before = received()
+    sub.proxy().SetCallbackDelay(1000)
+    count = 5000
+    pub.proxy().PushBurst(count)
+    sub.proxy().SetCallbackDelay(0)
+    # What came last shows what is missing.
+    wait_for(lambda: (pub.proxy().PushBurst(1), received())[1] > before + 1000, what="some events", period=0.1)
+    output = monitor.communicate(timeout=30)[0]
+    second = json.loads(output.splitlines()[0])
+    (top,) = second["top"]
+    assert top["topic"].endswith("top/pub/1/burst.idl5_change") or top["topic"].endswith("burst.change")
+    assert top["direction"] == "received" and 0 < top["lost_step"] < count
+    by_rate = run_monitor(
+        "-n", 2, "--poll-period", 0.3, "--top", 5, "--by", "rate", pub.name(), sub.name()
+    )
+    assert "stream (highest rate first)" in by_rate.stdout or "burst" not in by_rate.stdout
+    assert by_rate.returncode == 0
+
+
+def test_many_servers_without_a_change_share_a_line(servers, database):
+    pubs = [
+        servers.cpp_publisher(f"quiet/pub/{number}", instance=f"quiet-{number}", agent=True, database=database)
+        for number in range(10)
+    ]
+    result = run_monitor("-n", 2, "--poll-period", 0.2, *[pub.name() for pub in pubs])
+    assert result.returncode == 0
+    assert result.stdout.count("10 servers: no change") == 1
+    result = run_monitor("-n", 2, "--poll-period", 0.2, *[pub.name() for pub in pubs[:3]])
+    assert result.stdout.count(": no change") == 3
