@@ -96,7 +96,7 @@ test: setup-test build wheel test-unit test-sanitizers test-fuzz test-bench test
 soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 100,000 polls; about an hour
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} \
 	    OPERATION_SECONDS=$${OPERATION_SECONDS:-600} OPERATION_POLLS=$${OPERATION_POLLS:-100000} \
-	    BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest -s tests/integration/test_soak.py \
+	    BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest -s -o faulthandler_timeout=7200 tests/integration/test_soak.py \
 	    tests/integration/test_operation.py $(PYTEST_ARGS)
 
 bench: setup-test build wheel ## what the agent costs; some minutes, on a machine with nothing else to do

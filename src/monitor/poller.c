@@ -10,13 +10,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "monitor/worker.h"
 #include "response/memory.h"
-#include "response/response.h"
 #include "tango/tango_client.h"
-
-/* Room for a CORBA call and for parsing an answer as deep as the JSON library takes; small, since
- * there may be hundreds of servers. */
-#define WORKER_STACK_SIZE ((size_t)1 << 20)
 
 /* How much longer than the timeout a snapshot waits, so that a call that times out by itself at
  * the very same moment can still say so. */
@@ -25,68 +21,17 @@
 /* How long the end waits for workers that are about to come home. */
 #define END_SECONDS 0.2
 
-/* How long a server without commands may still be starting. */
-#define START_NS 200000000L
-
 /* How many servers that are passed over are named in one line. */
 enum { PASSED_OVER_NAMES = 3 };
 
-#define LOAD_THE_AGENT                                                                             \
-    "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
-    "ska-tango-event-monitor(1))"
-
 #define ASKED_AGAIN "; it is asked again at every poll"
 
-typedef enum { TASK_NONE, TASK_CONNECT, TASK_POLL, TASK_START_PERF, TASK_STOP_PERF } task_t;
-
-/* What came of a task. All owned. */
-typedef struct {
-    tango_error_t error; /* kind is TANGO_ERROR_NONE where there is none */
-    char *data;          /* of TASK_POLL: the answer, with or without an error in reading it */
-    size_t data_size;
-    char *unreadable; /* why data can't be read, or NULL */
-    response_t *response;
-    double seconds;
-} result_t;
-
-typedef struct {
-    poller_t *poller;
-    pthread_t thread;
-    bool has_thread;
-
-    /* The poller's. */
-    char *name; /* the admin device's, or as given where that wasn't found at the start */
-    bool found; /* admin is known */
-    bool optional;
-    bool passed_over;  /* is not to be polled */
-    const char *state; /* for poller_list() */
-
-    /* Guarded by the poller's lock. */
-    pthread_cond_t wake;
-    task_t task;   /* what it is doing; TASK_NONE: idle */
-    task_t next;   /* what to do after that; only TASK_STOP_PERF waits in line */
-    bool quit;     /* end as soon as idle */
-    bool awaited;  /* somebody waits for the result of the last task asked for */
-    bool answered; /* result is there */
-    result_t result;
-    bool perf_tried; /* performance monitoring may be on because of us */
-
-    /* The worker's while it is busy, the poller's while it is idle. */
-    char *given; /* the device as the user named it */
-    tango_admin_t admin;
-    tango_device_t *device;
-    tango_event_commands_t commands;
-    bool restarted; /* maybe, or never seen yet: ask for its commands before the next poll */
-} worker_t;
-
 struct poller {
-    pthread_mutex_t lock;
-    int done_fd; /* an eventfd: a worker has answered */
+    workers_shared_t shared;
     worker_t **workers;
     size_t worker_count;
     double timeout;
     bool perf;
-    bool keeps_texts;
     poller_say_t say;
     void *say_context;
 };
@@ -109,282 +54,23 @@ static const char *error_text(const tango_error_t *error)
     return error->text ? error->text : "unknown error";
 }
 
-static void result_clear(result_t *result)
-{
-    tango_error_clear(&result->error);
-    free(result->data);
-    free(result->unreadable);
-    response_destroy(&result->response);
-    *result = (result_t){0};
-}
-
-static void own_error(tango_error_t *error, tango_error_kind_t kind, const char *text)
-{
-    tango_error_clear(error);
-    error->kind = kind;
-    error->text = memory_string(text);
-}
-
-/* ---- in the worker's thread ---- */
-
-static bool has_query(const tango_event_commands_t *commands)
-{
-    return commands->query_event_agent || commands->query_event_system;
-}
-
-/* May be called again: does what is still to be done. */
-static void do_connect(worker_t *self, tango_error_t *error)
-{
-    if (!self->admin.name &&
-        !tango_client_find_admin(self->given, &self->admin, &self->device, error))
-        return;
-    if (!self->device)
-        self->device = tango_device_new(self->admin.name, error);
-    self->restarted =
-        !self->device || !tango_device_event_commands(self->device, &self->commands, error);
-    /* While a server starts, its devices answer a moment before the agent's commands are there. */
-    if (!self->restarted && !has_query(&self->commands)) {
-        const struct timespec moment = {.tv_nsec = START_NS};
-        nanosleep(&moment, NULL);
-        self->restarted = !tango_device_event_commands(self->device, &self->commands, error);
-    }
-}
-
-/*
- * Where our agent is loaded beside the built-in command, EnableEventSystemPerfMon is for that one,
- * and what we ask, the agent's, is switched by the other two.
- */
-static void switch_perf(worker_t *self, bool on, tango_error_t *error)
-{
-    const tango_event_commands_t *commands = &self->commands;
-    if (!self->device)
-        own_error(error, TANGO_ERROR_NOT_RUNNING, "its server is not running or can't be reached");
-    else if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
-        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", on, error);
-    else
-        tango_device_call(self->device, on ? "StartEventSystemPerfMon" : "StopEventSystemPerfMon",
-                          error);
-}
-
-/* Learns the commands of a server that may have been restarted. */
-static bool refresh_commands(worker_t *self, tango_error_t *error)
-{
-    tango_event_commands_t commands;
-    if (!tango_device_event_commands(self->device, &commands, error))
-        return false;
-    if (!has_query(&commands)) {
-        const bool had = has_query(&self->commands);
-        own_error(error, TANGO_ERROR_NO_COMMAND,
-                  had ? "it was restarted without the agent: QueryEventSystem is gone"
-                      : "has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT);
-        return false;
-    }
-    self->commands = commands;
-    self->restarted = false;
-    return true;
-}
-
-static void query(worker_t *self, result_t *result)
-{
-    const char *command = self->commands.query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
-    result->data =
-        tango_device_call_string(self->device, command, &result->data_size, &result->error);
-}
-
-static void do_poll(worker_t *self, result_t *result)
-{
-    const double start = monotonic_seconds();
-    if (!self->device)
-        do_connect(self, &result->error);
-    if (self->device && (!self->restarted || refresh_commands(self, &result->error))) {
-        query(self, result);
-        if (!result->data && result->error.kind == TANGO_ERROR_NO_COMMAND) {
-            tango_error_clear(&result->error);
-            if (refresh_commands(self, &result->error))
-                query(self, result);
-        }
-    }
-    result->seconds = monotonic_seconds() - start;
-    if (!result->data) {
-        self->restarted |= result->error.kind == TANGO_ERROR_NOT_RUNNING ||
-                           result->error.kind == TANGO_ERROR_NO_COMMAND;
-        return;
-    }
-    result->response = response_parse(result->data, result->data_size, &result->unreadable);
-    if (!self->poller->keeps_texts) {
-        free(result->data);
-        result->data = NULL;
-        result->data_size = 0;
-    }
-}
-
-/* Whether an answer shows that performance monitoring is off, as it is after a restart. */
-static bool perf_is_off(const response_t *response)
-{
-    return response && ((response->has_server && !response->push_perf_on) ||
-                        (response->has_client && !response->receive_perf_on));
-}
-
-/* Wakes whoever waits in the poller's thread. An eventfd that is full is readable: good enough. */
-static void wake_poller(const poller_t *self)
-{
-    const uint64_t one = 1;
-    while (write(self->done_fd, &one, sizeof one) < 0 && errno == EINTR) {
-    }
-}
-
-/* Hands a result to who waits for it; one that came too late is thrown away. Locked. */
-static void deliver(worker_t *self, result_t *result)
-{
-    if (self->awaited) {
-        self->awaited = false;
-        self->answered = true;
-        self->result = *result;
-        *result = (result_t){0};
-        wake_poller(self->poller);
-    }
-    result_clear(result);
-}
-
-/* Does self->task. Called and left locked. */
-static void run_task(worker_t *self)
-{
-    pthread_mutex_t *lock = &self->poller->lock;
-    const task_t task = self->task;
-    result_t result = {0};
-    pthread_mutex_unlock(lock);
-    switch (task) {
-    case TASK_NONE:
-        break;
-    case TASK_CONNECT:
-        do_connect(self, &result.error);
-        break;
-    case TASK_POLL:
-        do_poll(self, &result);
-        break;
-    case TASK_START_PERF:
-        switch_perf(self, true, &result.error);
-        break;
-    case TASK_STOP_PERF:
-        switch_perf(self, false, &result.error);
-        break;
-    }
-    const bool start_again = task == TASK_POLL && perf_is_off(result.response);
-    pthread_mutex_lock(lock);
-    /* Not for a poll with a stop waiting behind it: that stop is what the poller waits for. */
-    if (self->next == TASK_NONE)
-        deliver(self, &result);
-    else
-        result_clear(&result);
-    if (start_again && self->perf_tried && self->next == TASK_NONE && !self->quit) {
-        tango_error_t error = {0};
-        pthread_mutex_unlock(lock);
-        switch_perf(self, true, &error); /* a failure shows: the next answer lacks samples, too */
-        tango_error_clear(&error);
-        pthread_mutex_lock(lock);
-    }
-}
-
-static void *worker_main(void *argument)
-{
-    worker_t *self = argument;
-    pthread_mutex_t *lock = &self->poller->lock;
-    pthread_mutex_lock(lock);
-    for (;;) {
-        while (self->task == TASK_NONE && !self->quit)
-            pthread_cond_wait(&self->wake, lock);
-        if (self->task == TASK_NONE)
-            break;
-        run_task(self);
-        self->task = self->next;
-        self->next = TASK_NONE;
-        if (self->quit && self->task == TASK_NONE)
-            wake_poller(self->poller);
-    }
-    pthread_mutex_unlock(lock);
-    tango_device_destroy(&self->device);
-    return NULL;
-}
-
-/* ---- in the poller's thread ---- */
-
-static worker_t *worker_new(poller_t *poller, const target_t *target)
-{
-    const char *given = target->name;
-    worker_t *self = memory_new(1, sizeof *self);
-    self->poller = poller;
-    self->given = memory_string(given);
-    self->name = memory_string(given);
-    self->optional = target->optional;
-    pthread_cond_init(&self->wake, NULL);
-    return self;
-}
-
-/* Its thread must have ended, or never have been started. */
-static void worker_free(worker_t *self)
-{
-    pthread_cond_destroy(&self->wake);
-    result_clear(&self->result);
-    tango_admin_clear(&self->admin);
-    free(self->given);
-    free(self->name);
-    free(self);
-}
-
-/* Ends a worker that is idle, or has no thread yet. */
-static void worker_end(worker_t *self)
-{
-    pthread_mutex_lock(&self->poller->lock);
-    self->quit = true;
-    pthread_cond_signal(&self->wake);
-    pthread_mutex_unlock(&self->poller->lock);
-    if (self->has_thread)
-        pthread_join(self->thread, NULL);
-    worker_free(self);
-}
-
-/*
- * Gives a worker something to do and waits for its result from now on. A stop lines up behind what
- * the worker is at; for anything else it has to be idle: false if it isn't.
- */
-static bool ask(worker_t *self, task_t task)
-{
-    pthread_mutex_lock(&self->poller->lock);
-    const bool idle = self->task == TASK_NONE;
-    const bool taken = idle || task == TASK_STOP_PERF;
-    if (taken) {
-        result_clear(&self->result);
-        self->answered = false;
-        self->awaited = true;
-        if (idle)
-            self->task = task;
-        else
-            self->next = task;
-        if (task == TASK_START_PERF)
-            self->perf_tried = true;
-        pthread_cond_signal(&self->wake);
-    }
-    pthread_mutex_unlock(&self->poller->lock);
-    return taken;
-}
-
 static bool any_awaited(poller_t *self)
 {
     bool awaited = false;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->worker_count && !awaited; i++)
         awaited = self->workers[i]->awaited;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->shared.lock);
     return awaited;
 }
 
 static bool any_busy(poller_t *self)
 {
     bool busy = false;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->worker_count && !busy; i++)
         busy = self->workers[i]->task != TASK_NONE;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->shared.lock);
     return busy;
 }
 
@@ -399,7 +85,7 @@ static bool wait_while(poller_t *self, bool (*condition)(poller_t *), double sec
         const double left = deadline - monotonic_seconds();
         if (left <= 0)
             return true;
-        struct pollfd fds[2] = {{.fd = self->done_fd, .events = POLLIN},
+        struct pollfd fds[2] = {{.fd = self->shared.done_fd, .events = POLLIN},
                                 {.fd = stop_fd, .events = POLLIN}};
         const struct timespec wait = {.tv_sec = (time_t)left,
                                       .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
@@ -408,7 +94,7 @@ static bool wait_while(poller_t *self, bool (*condition)(poller_t *), double sec
         if (fds[1].revents)
             return false;
         uint64_t count = 0;
-        if (fds[0].revents && read(self->done_fd, &count, sizeof count) < 0)
+        if (fds[0].revents && read(self->shared.done_fd, &count, sizeof count) < 0)
             continue; /* somebody read it before: nothing lost, the loop looks for itself */
     }
     return true;
@@ -421,63 +107,44 @@ static bool wait_while(poller_t *self, bool (*condition)(poller_t *), double sec
 static bool await(poller_t *self, double seconds, int stop_fd)
 {
     const bool waited = wait_while(self, any_awaited, seconds, stop_fd);
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->worker_count; i++)
         self->workers[i]->awaited = false;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->shared.lock);
     return waited;
-}
-
-/*
- * The result of a worker that await() has waited for, now the caller's; false if there is none. It
- * can't change after await(): only an awaited worker delivers.
- */
-static bool take_result(worker_t *self, result_t *result)
-{
-    pthread_mutex_lock(&self->poller->lock);
-    const bool answered = self->answered;
-    *result = self->result;
-    self->result = (result_t){0};
-    self->answered = false;
-    pthread_mutex_unlock(&self->poller->lock);
-    return answered;
 }
 
 poller_t *poller_new(const target_t *targets, size_t target_count, double timeout_seconds,
                      bool perf, poller_say_t say_line, void *say_context)
 {
     poller_t *self = memory_new(1, sizeof *self);
-    pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->shared.lock, NULL);
     self->timeout = timeout_seconds;
     self->perf = perf;
-    self->keeps_texts = true;
+    self->shared.keeps_texts = true;
     self->say = say_line;
     self->say_context = say_context;
-    self->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (self->done_fd < 0) {
+    self->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (self->shared.done_fd < 0) {
         perror("eventfd");
         abort();
     }
     self->worker_count = target_count;
     self->workers = memory_new(target_count, sizeof(worker_t *));
     for (size_t i = 0; i < target_count; i++)
-        self->workers[i] = worker_new(self, &targets[i]);
+        self->workers[i] = worker_new(&self->shared, &targets[i]);
     return self;
 }
 
 /* Starts the threads. Those that couldn't be started are taken out, and told of. */
 static bool start_threads(poller_t *self)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, WORKER_STACK_SIZE);
     size_t kept = 0;
     int failed = 0;
     for (size_t i = 0; i < self->worker_count; i++) {
         worker_t *worker = self->workers[i];
-        const int why = pthread_create(&worker->thread, &attributes, worker_main, worker);
+        const int why = worker_start(worker);
         if (why == 0) {
-            worker->has_thread = true;
             self->workers[kept++] = worker;
             continue;
         }
@@ -489,7 +156,6 @@ static bool start_threads(poller_t *self)
         failed = why;
     }
     self->worker_count = kept;
-    pthread_attr_destroy(&attributes);
     return failed == 0;
 }
 
@@ -567,20 +233,21 @@ static bool check_commands(poller_t *self, worker_t *worker)
 {
     const tango_event_commands_t *commands = &worker->commands;
     worker->state = commands->query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
-    if (!has_query(commands)) {
+    if (!worker_has_query(commands)) {
         worker->state = "none";
         worker->passed_over = worker->optional;
         if (worker->optional)
             return true;
         say(self, POLLER_WARNING,
-            memory_format("%s: has neither QueryEventAgent nor QueryEventSystem: " LOAD_THE_AGENT,
-                          worker->admin.name));
+            memory_format(
+                "%s: has neither QueryEventAgent nor QueryEventSystem: " WORKER_LOAD_THE_AGENT,
+                worker->admin.name));
         return false;
     }
     if (self->perf && !commands->enable && !commands->start_and_stop && !worker->optional) {
         say(self, POLLER_WARNING,
             memory_format("%s: has neither EnableEventSystemPerfMon nor StartEventSystemPerfMon: "
-                          "leave out --monitor-perf, or " LOAD_THE_AGENT,
+                          "leave out --monitor-perf, or " WORKER_LOAD_THE_AGENT,
                           worker->admin.name));
         return false;
     }
@@ -597,8 +264,8 @@ static bool may_come_up(tango_error_kind_t kind)
 static bool take_connection(poller_t *self, size_t i, double patience)
 {
     worker_t *worker = self->workers[i];
-    result_t result;
-    if (!take_result(worker, &result)) {
+    worker_result_t result;
+    if (!worker_take_result(worker, &result)) {
         /* It is still busy; nothing of it but what was given may be looked at. */
         say(self, POLLER_NOTE,
             memory_format("%s: no answer within %g s" ASKED_AGAIN, worker->given, patience));
@@ -625,7 +292,7 @@ static bool take_connection(poller_t *self, size_t i, double patience)
             memory_format("%s: %s%s", worker->given, error_text(&result.error), what_to_do(kind)));
         good = false;
     }
-    result_clear(&result);
+    worker_result_clear(&result);
     return good;
 }
 
@@ -673,7 +340,7 @@ bool poller_connect(poller_t *self, int stop_fd)
     const double patience = 2 * self->timeout + 1;
     bool good = start_threads(self);
     for (size_t i = 0; i < self->worker_count; i++)
-        ask(self->workers[i], TASK_CONNECT);
+        worker_ask(self->workers[i], TASK_CONNECT);
     if (!await(self, patience, stop_fd))
         return false;
     for (size_t i = 0; i < self->worker_count; i++)
@@ -692,7 +359,7 @@ bool poller_settle(poller_t *self)
 
 void poller_drop_texts(poller_t *self)
 {
-    self->keeps_texts = false;
+    self->shared.keeps_texts = false;
 }
 
 void poller_start_perf(poller_t *self, int stop_fd)
@@ -700,11 +367,11 @@ void poller_start_perf(poller_t *self, int stop_fd)
     if (!self->perf)
         return;
     for (size_t i = 0; i < self->worker_count; i++)
-        ask(self->workers[i], TASK_START_PERF);
+        worker_ask(self->workers[i], TASK_START_PERF);
     const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
     for (size_t i = 0; i < self->worker_count && waited; i++) {
-        result_t result;
-        const bool answered = take_result(self->workers[i], &result);
+        worker_result_t result;
+        const bool answered = worker_take_result(self->workers[i], &result);
         /* Of one that is down the user knows, and it is started with its first answer. */
         if (!answered ||
             (result.error.kind != TANGO_ERROR_NONE && result.error.kind != TANGO_ERROR_NOT_RUNNING))
@@ -712,7 +379,7 @@ void poller_start_perf(poller_t *self, int stop_fd)
                 memory_format("%s: can't start performance monitoring yet: %s",
                               self->workers[i]->name,
                               answered ? error_text(&result.error) : "no answer"));
-        result_clear(&result);
+        worker_result_clear(&result);
     }
 }
 
@@ -723,17 +390,17 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
     for (size_t i = 0; i < self->worker_count; i++) {
         reply_t *reply = &snapshot->replies[i];
         reply->server = memory_string(self->workers[i]->name);
-        if (!ask(self->workers[i], TASK_POLL))
+        if (!worker_ask(self->workers[i], TASK_POLL))
             reply->error =
                 memory_string("still hasn't answered an earlier request; not asked again");
     }
     const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
     for (size_t i = 0; i < self->worker_count; i++) {
         reply_t *reply = &snapshot->replies[i];
-        result_t result;
-        const bool answered = take_result(self->workers[i], &result);
+        worker_result_t result;
+        const bool answered = worker_take_result(self->workers[i], &result);
         if (reply->error) {
-            result_clear(&result);
+            worker_result_clear(&result);
             continue;
         }
         if (answered) {
@@ -754,7 +421,7 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
         } else {
             reply->error = memory_string("not waited for: the monitor was told to stop");
         }
-        result_clear(&result);
+        worker_result_clear(&result);
     }
     return snapshot;
 }
@@ -763,12 +430,12 @@ bool poller_stop_perf(poller_t *self, int stop_fd)
 {
     bool *asked = memory_new(self->worker_count, sizeof *asked);
     for (size_t i = 0; i < self->worker_count; i++)
-        asked[i] = self->workers[i]->perf_tried && ask(self->workers[i], TASK_STOP_PERF);
+        asked[i] = self->workers[i]->perf_tried && worker_ask(self->workers[i], TASK_STOP_PERF);
     const bool waited = await(self, self->timeout + SLACK_SECONDS, stop_fd);
     bool off = true;
     for (size_t i = 0; i < self->worker_count; i++) {
-        result_t result;
-        const bool answered = take_result(self->workers[i], &result);
+        worker_result_t result;
+        const bool answered = worker_take_result(self->workers[i], &result);
         const tango_error_kind_t kind = result.error.kind;
         /* A server that is gone, or came back without the agent, monitors nothing any more. */
         const bool is_off = !asked[i] || (answered && (kind == TANGO_ERROR_NONE ||
@@ -781,7 +448,7 @@ bool poller_stop_perf(poller_t *self, int stop_fd)
                               self->workers[i]->name,
                               answered ? error_text(&result.error) : "no answer"));
         off &= is_off;
-        result_clear(&result);
+        worker_result_clear(&result);
     }
     free(asked);
     return off;
@@ -793,17 +460,17 @@ bool poller_destroy(poller_t **pointer)
     *pointer = NULL;
     if (!self)
         return true;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->worker_count; i++)
         self->workers[i]->quit = true;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->shared.lock);
     wait_while(self, any_busy, END_SECONDS, -1);
     if (any_busy(self))
         return false;
     for (size_t i = 0; i < self->worker_count; i++)
         worker_end(self->workers[i]);
-    close(self->done_fd);
-    pthread_mutex_destroy(&self->lock);
+    close(self->shared.done_fd);
+    pthread_mutex_destroy(&self->shared.lock);
     free(self->workers);
     free(self);
     return true;

@@ -120,7 +120,7 @@ class Server:
         self.port = free_port()
         self.address = "127.0.0.1"  # of a server in a database, any of 127.0.0.0/8
         self.process = None
-        self.starts = 0
+        self.log_start = 0  # where in its log its present start begins
 
     @property
     def server_name(self):
@@ -187,7 +187,7 @@ class Server:
     def launch(self):
         """Start it, and don't wait for it."""
         assert not self.running, f"{self.server_name} runs already"
-        self.starts += 1
+        self.log_start = len(self.output())
         argv = self.argv + [self.instance]
         if self.agent:
             env = agent_environment(need(Path(self.agent)))
@@ -217,7 +217,7 @@ class Server:
     @property
     def ready(self):
         """Whether it has said of this start that it serves."""
-        return self.running and self.output().count("Ready to accept request") >= self.starts
+        return self.running and "Ready to accept request" in self.output()[self.log_start :]
 
     def _answers(self):
         if not self.running:
