@@ -20,6 +20,7 @@
 
 #include "monitor/display.h"
 #include "monitor/history.h"
+#include "monitor/monotonic.h"
 #include "monitor/options.h"
 #include "monitor/poller.h"
 #include "monitor/recording.h"
@@ -32,8 +33,6 @@
 #define PROGRAM "ska-tango-event-monitor"
 
 #define EXIT_USAGE 2
-
-#define NS_PER_SECOND INT64_C(1000000000)
 
 typedef struct {
     options_t options;
@@ -150,13 +149,6 @@ static void die_of(int number)
     raise(number);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     _exit(128 + number);
-}
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
 
 static void reopen_recording(monitor_t *self)

@@ -5,17 +5,16 @@
 #include <poll.h>
 #include <stdint.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "monitor/monotonic.h"
 
 /* How long a reader may still take once the monitor was told to stop. */
 #define GRACE_MS 500
 
 static int64_t now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return monotonic_ns() / 1000000;
 }
 
 /*

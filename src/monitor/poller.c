@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "monitor/monotonic.h"
 #include "monitor/worker.h"
 #include "response/memory.h"
 #include "tango/tango_client.h"
@@ -35,13 +36,6 @@ struct poller {
     poller_say_t say;
     void *say_context;
 };
-
-static double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 static void say(poller_t *self, poller_level_t level, char *line)
 {

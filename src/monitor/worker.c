@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monitor/monotonic.h"
 #include "response/memory.h"
 
 /* Room for a CORBA call and for parsing an answer as deep as the JSON library takes; small, since
@@ -14,13 +15,6 @@
 
 /* How long a server without commands may still be starting. */
 #define START_NS 200000000L
-
-static double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 void worker_result_clear(worker_result_t *result)
 {

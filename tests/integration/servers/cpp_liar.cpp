@@ -73,18 +73,18 @@ class Liar : public Tango::Device_4Impl
                             set_answer(std::string(static_cast<size_t>(megabytes) * 1000000, 'x'));
                             return command.insert();
                         }));
-        commands.push_back(new Command("AnswerLargeList", Tango::DEV_LONG, Tango::DEV_VOID,
-                                       [](Liar &, Command &command, const CORBA::Any &in) {
-                                           Tango::DevLong megabytes = 0;
-                                           command.extract(in, megabytes);
-                                           std::string text = "{\"version\": 1, \"unknown\": [0";
-                                           const std::string item = ",[\"" + std::string(1000, 'x') + "\"]";
-                while (text.size() <
-                                                  static_cast<size_t>(megabytes) * 1000000)
-                                               text += item;
-                                           set_answer(text + "]}");
-                                           return command.insert();
-                                       }));
+        commands.push_back(
+            new Command("AnswerLargeList", Tango::DEV_LONG, Tango::DEV_VOID,
+                        [](Liar &, Command &command, const CORBA::Any &in) {
+                            Tango::DevLong megabytes = 0;
+                            command.extract(in, megabytes);
+                            std::string text = "{\"version\": 1, \"unknown\": [0";
+                            const std::string item = ",[\"" + std::string(1000, 'x') + "\"]";
+                            while (text.size() < static_cast<size_t>(megabytes) * 1000000)
+                                text += item;
+                            set_answer(text + "]}");
+                            return command.insert();
+                        }));
     }
 
     void init_device() override
@@ -101,16 +101,7 @@ std::vector<Tango::DeviceClass *> make_classes()
 
 int main(int argc, char *argv[])
 {
-    try {
-        Tango::Util *util = Tango::Util::init(argc, argv);
-        tell_classes(util);
-        util->server_init();
+    return serve(argc, argv, [](Tango::Util *util) {
         util->get_dserver_device()->get_device_class()->get_command_list().push_back(new Query);
-        std::cout << "Ready to accept request" << std::endl;
-        util->server_run();
-    } catch (const CORBA::Exception &exception) {
-        Tango::Except::print_exception(exception);
-        return 1;
-    }
-    return 0;
+    });
 }

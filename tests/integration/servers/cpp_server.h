@@ -104,13 +104,16 @@ template <class Device> class TestCommand : public Tango::Command
     Serve serve_;
 };
 
-// Runs the server until it is told to end; what main() returns.
-inline int serve(int argc, char *argv[])
+// Runs the server until it is told to end; what main() returns. Calls initialised (if it isn't
+// null) before it serves anybody.
+inline int serve(int argc, char *argv[], void (*initialised)(Tango::Util *) = nullptr)
 {
     try {
         Tango::Util *util = Tango::Util::init(argc, argv);
         tell_classes(util);
         util->server_init();
+        if (initialised)
+            initialised(util);
         std::cout << "Ready to accept request" << std::endl;
         util->server_run();
     } catch (const CORBA::Exception &exception) {

@@ -1,0 +1,15 @@
+#include "monitor/monotonic.h"
+
+#include <time.h>
+
+int64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+double monotonic_seconds(void)
+{
+    return (double)monotonic_ns() / (double)NS_PER_SECOND;
+}

@@ -1,0 +1,15 @@
+/*
+ * monotonic: time that only goes on, for waiting and measuring.
+ */
+#ifndef STEM_MONOTONIC_H
+#define STEM_MONOTONIC_H
+
+#include <stdint.h>
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+/* Now, in nanoseconds or seconds since some moment. */
+int64_t monotonic_ns(void);
+double monotonic_seconds(void);
+
+#endif
