@@ -624,8 +624,10 @@ static bool lacks_version(const char *text, size_t size)
         .yajl_end_array = version_end,
     };
     parser_t self = {.legacy = true};
-    self.stopped = "";
-    free(json_text_parse(&calls, &self, &self.stopped, text, size));
+    /* Whether the text is JSON is found out later. */
+    yajl_handle handle = yajl_alloc(&calls, NULL, &self);
+    yajl_parse(handle, (const unsigned char *)text, size);
+    yajl_free(handle);
     return self.legacy;
 }
 

@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import tango_servers  # noqa: E402
 
+pytest_plugins = ["network"]
+
 # A shell's background job ignores SIGINT, and hands that down to all that the tests start; some of
 # them are to be interrupted.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -4,13 +4,12 @@ import json
 import subprocess
 
 import pytest
-from network import distant, wire  # noqa: F401
 from tango_servers import MONITOR, clean_environment, die_with_parent, need, wait_for
 
 
 
 @pytest.mark.parametrize("how", ["unplugged", "silent"])
-def test_a_cut_wire(wire, distant, tmp_path, how):  # noqa: F811
+def test_a_cut_wire(wire, distant, tmp_path, how):
     """Every server is picked up again by itself, also one that was restarted meanwhile."""
     names, tango_host, restart = distant
     recording = tmp_path / "recording.jsonl"
