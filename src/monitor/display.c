@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "monitor/output.h"
+#include "monitor/summary.h"
 #include "monitor/summary_json.h"
 #include "monitor/totals.h"
 #include "response/memory.h"

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "monitor/snapshot.h"
-#include "monitor/summary.h"
+#include "monitor/summary_options.h"
 
 typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL } format_t;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "monitor/perf_rows.h"
+#include "monitor/stream_cells.h"
 #include "monitor/text_table.h"
 #include "monitor/top.h"
 #include "response/memory.h"
@@ -50,64 +51,9 @@ static char *iso_time(time_t time)
     return memory_format("%.*s:%s", (int)(size - 2), text, text + size - 2);
 }
 
-/*
- * Takes one more name into account. Returns whether all names so far have the same prefix, which is
- * *prefix (the first name sets it).
- */
-static bool share_prefix(char **prefix, const char *name)
-{
-    size_t length = comparison_prefix_length(name);
-    if (length == 0) {
-        return false;
-    }
-    if (!*prefix) {
-        *prefix = memory_format("%.*s", (int)length, name);
-        return true;
-    }
-    return strncmp(*prefix, name, length) == 0; /* to the slash, which ends both */
-}
-
-static bool share_prefix_of_part(char **prefix, const server_part_t *part)
-{
-    bool shared = true;
-    for (size_t i = 0; shared && i < part->published_count; i++) {
-        shared = share_prefix(prefix, part->published[i].name);
-    }
-    for (size_t i = 0; shared && i < part->subscription_count; i++) {
-        shared = share_prefix(prefix, part->subscriptions[i].topic);
-    }
-    for (size_t i = 0; shared && i < part->changes->channel_count; i++) {
-        const channel_change_t *change = &part->changes->channels[i];
-        shared = share_prefix(prefix, (change->after ? change->after : change->before)->name);
-    }
-    return shared;
-}
-
-char *summary_prefix(const comparison_t *comparison)
-{
-    char *prefix = NULL;
-    bool shared = true;
-    for (size_t i = 0; shared && i < comparison->part_count; i++) {
-        if (comparison->parts[i].changes) {
-            shared = share_prefix_of_part(&prefix, &comparison->parts[i]);
-        }
-    }
-    if (!shared) {
-        free(prefix);
-        prefix = NULL;
-    }
-    return prefix;
-}
-
-const char *summary_short_name(const char *prefix, const char *name)
-{
-    const size_t length = prefix ? strlen(prefix) : 0;
-    return length > 0 && strncmp(name, prefix, length) == 0 ? name + length : name;
-}
-
 static const char *short_name(const summary_t *self, const char *name)
 {
-    return summary_short_name(self->prefix, name);
+    return stream_cells_short_name(self->prefix, name);
 }
 
 static void begin_color(const summary_t *self, color_t color)
@@ -153,26 +99,6 @@ static void add_step(text_table_t *table, count_step_t step)
         text_table_cellf(table, "(+%" PRId64 ")", step.by);
     } else {
         text_table_cell(table, "");
-    }
-}
-
-void summary_add_rate(text_table_t *table, double rate)
-{
-    if (!isfinite(rate)) {
-        text_table_cell(table, "-");
-    } else if (rate > 0 && rate < 0.05) {
-        text_table_cell(table, "<0.1");
-    } else {
-        text_table_cellf(table, "%.1f", rate);
-    }
-}
-
-void summary_add_micros(text_table_t *table, double micros)
-{
-    if (isfinite(micros)) {
-        text_table_cellf(table, micros < 10 ? "%.1f" : "%.0f", micros);
-    } else {
-        text_table_cell(table, "-");
     }
 }
 
@@ -229,10 +155,10 @@ static void print_publishers(const summary_t *self, const server_part_t *part)
         text_table_cell(table, short_name(self, row->name));
         add_count(table, row->pushed);
         add_step(table, row->step);
-        summary_add_rate(table, row->rate);
+        stream_cells_rate(table, row->rate);
         if (self->options->perf) {
-            summary_add_micros(table, row->push_event.median_micros);
-            summary_add_micros(table, row->push_event.percentile_99_micros);
+            stream_cells_micros(table, row->push_event.median_micros);
+            stream_cells_micros(table, row->push_event.percentile_99_micros);
         }
     }
     print_table(self, table);
@@ -292,12 +218,12 @@ static void add_subscription(text_table_t *table, const summary_t *self, const s
     }
     add_count_if_any(table, shown->publisher_restart_count);
     add_step(table, row->publisher_restarts);
-    summary_add_rate(table, row->rate);
+    stream_cells_rate(table, row->rate);
     if (self->options->perf) {
-        summary_add_micros(table, row->latency.median_micros);
-        summary_add_micros(table, row->latency.percentile_99_micros);
-        summary_add_micros(table, row->processing.median_micros);
-        summary_add_micros(table, row->processing.percentile_99_micros);
+        stream_cells_micros(table, row->latency.median_micros);
+        stream_cells_micros(table, row->latency.percentile_99_micros);
+        stream_cells_micros(table, row->processing.median_micros);
+        stream_cells_micros(table, row->processing.percentile_99_micros);
     }
     bool resubscribed =
         before && after && is_other(before->last_resubscribed, after->last_resubscribed);
@@ -633,7 +559,7 @@ void summary_print(FILE *out, const comparison_t *comparison, const snapshot_t *
     summary_t self = {
         .out = out,
         .options = options,
-        .prefix = summary_prefix(comparison),
+        .prefix = stream_cells_prefix(comparison),
         .comparison = comparison,
     };
     size_t quiet = 0;

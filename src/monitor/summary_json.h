@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "monitor/comparison.h"
-#include "monitor/summary.h"
+#include "monitor/summary_options.h"
 
 /*
  * Writes the numbers of a comparison as one JSON object on one line, without a line feed; its keys

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "monitor/stream_cells.h"
 #include "response/memory.h"
 
 static double value_of(const subscription_row_t *row, top_key_t key)
@@ -87,11 +88,11 @@ void top_print(FILE *out, const comparison_t *comparison, const char *prefix,
     for (size_t i = 0; i < count; i++) {
         const subscription_row_t *subscription = rows[i].subscription;
         const published_row_t *published = rows[i].published;
-        text_table_cell(
-            table, summary_short_name(prefix, published ? published->name : subscription->topic));
+        text_table_cell(table, stream_cells_short_name(prefix, published ? published->name
+                                                                         : subscription->topic));
         text_table_cell(table, published ? "pushed" : "received");
         text_table_cell(table, rows[i].part->reply->server);
-        summary_add_rate(table, published ? published->rate : subscription->rate);
+        stream_cells_rate(table, published ? published->rate : subscription->rate);
         if (published) {
             for (int column = 0; column < 5; column++)
                 text_table_cell(table, "-");
@@ -103,10 +104,10 @@ void top_print(FILE *out, const comparison_t *comparison, const char *prefix,
         } else {
             text_table_cell(table, "-");
         }
-        summary_add_micros(table, subscription->latency.median_micros);
-        summary_add_micros(table, subscription->latency.percentile_99_micros);
-        summary_add_micros(table, subscription->processing.median_micros);
-        summary_add_micros(table, subscription->processing.percentile_99_micros);
+        stream_cells_micros(table, subscription->latency.median_micros);
+        stream_cells_micros(table, subscription->latency.percentile_99_micros);
+        stream_cells_micros(table, subscription->processing.median_micros);
+        stream_cells_micros(table, subscription->processing.percentile_99_micros);
     }
     text_table_print(table, out, "  ", &options->style);
     text_table_destroy(&table);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "monitor/summary.h"
+#include "monitor/summary_options.h"
 
 /* One stream, on either side. */
 typedef struct {
