@@ -96,6 +96,73 @@ static void test_everything(void **state)
     options_clear(&options);
 }
 
+static void test_the_recording(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rotation;
+        int64_t bytes;
+        int64_t seconds;
+    } rotations[] = {
+        {"1k", 1024, 0},  {"100M", 104857600, 0}, {"2G", INT64_C(2) << 30, 0},
+        {"30s", 0, 30},   {"5min", 0, 300},       {"12h", 0, 43200},
+        {"1d", 0, 86400},
+    };
+    options_t options;
+    char *error = NULL;
+    for (size_t i = 0; i < sizeof rotations / sizeof *rotations; i++) {
+        const char *const words[] = {"-o", "f", "--rotate", rotations[i].rotation, "a/b/c", NULL};
+        assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+        assert_int_equal(options.recording.rotate_bytes, rotations[i].bytes);
+        assert_int_equal(options.recording.rotate_seconds, rotations[i].seconds);
+        options_clear(&options);
+    }
+    assert_int_equal(
+        parse(&options, &error, (const char *const[]){"-o", "f", "--changes", "a/b/c", NULL}),
+        OPTIONS_RUN);
+    assert_int_equal(options.recording.full_every, 100);
+    options_clear(&options);
+    assert_int_equal(
+        parse(&options, &error, (const char *const[]){"-o", "f", "--changes=7", "a/b/c", NULL}),
+        OPTIONS_RUN);
+    assert_int_equal(options.recording.full_every, 7);
+    options_clear(&options);
+    assert_int_equal(parse(&options, &error, (const char *const[]){"--read", "f", NULL}),
+                     OPTIONS_RUN);
+    assert_string_equal(options.read, "f");
+    options_clear(&options);
+    static const char *const bad[] = {"",     "0",   "5",   "0M", "1T",
+                                      "1.5M", "-1d", "1 d", "d",  "9223372036854775807G"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        wrong("neither a size", (const char *const[]){"-o", "f", "--rotate", bad[i], "a/b", NULL});
+    wrong("--rotate: needs --output", (const char *const[]){"--rotate", "1d", "a/b/c", NULL});
+    wrong("--changes: needs --output", (const char *const[]){"--changes", "a/b/c", NULL});
+    wrong("not a number of polls", (const char *const[]){"-o", "f", "--changes=0", "a/b/c", NULL});
+    wrong("no servers are asked", (const char *const[]){"--read", "f", "a/b/c", NULL});
+}
+
+static void test_what_to_print(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *const words[] = {"--only",     "a*",      "--only=b", "--top",    "3",
+                                 "--by",       "latency", "-m",       "--format", "jsonl",
+                                 "--no-color", "a/b/c",   NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    const summary_options_t *summary = &options.display.summary;
+    assert_true(summary->filter.count == 2 && summary->top == 3 && summary->perf);
+    assert_string_equal(summary->filter.patterns[1], "b");
+    assert_int_equal(summary->top_key, TOP_LATENCY);
+    assert_int_equal(options.display.format, FORMAT_JSONL);
+    assert_true(options.display.no_color);
+    options_clear(&options);
+    wrong("--format xml: text, json or jsonl",
+          (const char *const[]){"--format", "xml", "a/b/c", NULL});
+    wrong("--by size: loss, rate", (const char *const[]){"--by", "size", "a/b/c", NULL});
+    wrong("--top 0: not a number of streams", (const char *const[]){"--top", "0", "a/b/c", NULL});
+}
+
 static void test_help_and_version(void **state)
 {
     (void)state;
@@ -149,6 +216,8 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_everything),
         cmocka_unit_test(test_what_to_watch),
+        cmocka_unit_test(test_the_recording),
+        cmocka_unit_test(test_what_to_print),
         cmocka_unit_test(test_help_and_version),
         cmocka_unit_test(test_numbers_are_checked),
         cmocka_unit_test(test_wrong_lines),
