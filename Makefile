@@ -127,6 +127,7 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	    tests/integration/test_harmless.py \
 	    tests/integration/test_monitor.py tests/integration/test_patch_wheel.py \
 	    tests/integration/test_strange_answers.py tests/integration/test_network.py \
+	    tests/integration/test_recordings.py tests/integration/test_display.py \
 	    -k 'not megabytes and not never_ends and not 100000 and not overflows and not killed and not environment_with_it and not ended_in' $(PYTEST_ARGS)
 
 test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer

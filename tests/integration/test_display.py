@@ -190,7 +190,7 @@ def test_some_streams_only(servers, database):
     assert "burst" not in none
 
 
-def test_the_top_of_all_streams(servers, database):
+def test_the_top_of_all_streams_when_a_queue_overflows(servers, database):
     """By rate; and by loss, of a burst that no queue can hold."""
     pub, sub, received = subscribed(servers, database, "top", "top/pub/1")
     monitor = subprocess.Popen(
