@@ -100,7 +100,7 @@ def compare(bench, database, servers, streams):
     """Both monitors, in turns, over these servers."""
     short = bench.short
     period = 2.0
-    polls = 4 if short else 10
+    polls = 4 if short else 7
     names = [f"dserver/{server.server_name}" for server in servers]
     commands = {
         "C": [MONITOR, "-m", "--timeout", 60],

@@ -58,6 +58,11 @@ class Terminal:
 
 @pytest.fixture
 def terminal():
+    try:
+        for side in pty.openpty():
+            os.close(side)
+    except OSError as error:
+        pytest.skip(f"no terminal can be made here (a chroot without /dev/pts): {error}")
     started = []
 
     def run(*args, **options):
