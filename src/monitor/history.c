@@ -61,7 +61,8 @@ void history_remember(history_t *self, snapshot_t **snapshot)
         *place = *reply;
         place->time = new->time; /* it may outlive that snapshot */
         *reply = old;
-        /* Nobody looks at the text again, and of hundreds of servers it is much. */
+        /* Nobody looks at these again, and of hundreds of servers they are much. */
+        response_drop_samples(place->response);
         free(place->data);
         place->data = NULL;
         place->data_size = 0;

@@ -16,8 +16,8 @@ void history_destroy(history_t **self);
 
 /*
  * The last answer of each server, in the order of the snapshots; a server that never answered has
- * none there. Only parsed, not as text. A server that failed the last time has its error beside
- * that. NULL if there was no snapshot yet. Valid until history_remember().
+ * none there. Only parsed, not as text, and without samples. A server that failed the last time has
+ * its error beside that. NULL if there was no snapshot yet. Valid until history_remember().
  */
 const snapshot_t *history_previous(const history_t *self);
 

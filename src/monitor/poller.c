@@ -113,6 +113,7 @@ poller_t *poller_new(const target_t *targets, size_t target_count, double timeou
 {
     poller_t *self = memory_new(1, sizeof *self);
     pthread_mutex_init(&self->shared.lock, NULL);
+    gate_init(&self->shared.connecting);
     self->timeout = timeout_seconds;
     self->perf = perf;
     self->shared.keeps_texts = true;
@@ -464,6 +465,7 @@ bool poller_destroy(poller_t **pointer)
     for (size_t i = 0; i < self->worker_count; i++)
         worker_end(self->workers[i]);
     close(self->shared.done_fd);
+    gate_destroy(&self->shared.connecting);
     pthread_mutex_destroy(&self->shared.lock);
     free(self->workers);
     free(self);

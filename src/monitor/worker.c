@@ -39,14 +39,27 @@ bool worker_has_query(const tango_event_commands_t *commands)
     return commands->query_event_agent || commands->query_event_system;
 }
 
+/*
+ * All who ask a database share a lock of the Tango library's that wakes each of them whenever one
+ * is done: hundreds at once would do little else. Hence the gate.
+ */
+static void find_device(worker_t *self, tango_error_t *error)
+{
+    gate_t *gate = &self->shared->connecting;
+    const int64_t entered = gate_enter(gate);
+    if ((self->admin.name ||
+         tango_client_find_admin(self->given, &self->admin, &self->device, error)) &&
+        !self->device)
+        self->device = tango_device_new(self->admin.name, error);
+    gate_leave(gate, entered);
+}
+
 /* May be called again: does what is still to be done. */
 static void do_connect(worker_t *self, tango_error_t *error)
 {
-    if (!self->admin.name &&
-        !tango_client_find_admin(self->given, &self->admin, &self->device, error))
+    find_device(self, error);
+    if (!self->admin.name)
         return;
-    if (!self->device)
-        self->device = tango_device_new(self->admin.name, error);
     self->restarted =
         !self->device || !tango_device_event_commands(self->device, &self->commands, error);
     /* While a server starts, its devices answer a moment before the agent's commands are there. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "monitor/gate.h"
 #include "monitor/selection.h"
 #include "response/response.h"
 #include "tango/tango_client.h"
@@ -37,6 +38,7 @@ typedef struct {
     pthread_mutex_t lock;
     int done_fd;      /* an eventfd: a worker has answered */
     bool keeps_texts; /* of answers, beside what was read from them */
+    gate_t connecting;
 } workers_shared_t;
 
 typedef struct {

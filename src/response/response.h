@@ -158,6 +158,9 @@ typedef struct response {
  */
 response_t *response_parse(const char *text, size_t size, char **error);
 
+/* Frees the lists of samples, which are most of an answer; the counts are 0 then. */
+void response_drop_samples(response_t *self);
+
 /* Frees a response and sets *self to NULL; *self may be NULL. */
 void response_destroy(response_t **self);
 

@@ -696,18 +696,27 @@ response_t *response_parse(const char *text, size_t size, char **error)
     return response;
 }
 
+void response_drop_samples(response_t *self)
+{
+    free(self->push_samples);
+    self->push_samples = NULL;
+    self->push_sample_count = 0;
+    free(self->receive_samples);
+    self->receive_samples = NULL;
+    self->receive_sample_count = 0;
+}
+
 void response_destroy(response_t **self)
 {
     response_t *response = *self;
     if (!response)
         return;
+    response_drop_samples(response);
     arena_destroy(&response->strings);
     free(response->publishers);
-    free(response->push_samples);
     free(response->subscriptions);
     free(response->channels);
     free(response->not_connected);
-    free(response->receive_samples);
     free(response);
     *self = NULL;
 }
