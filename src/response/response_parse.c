@@ -47,6 +47,8 @@ typedef struct {
 typedef struct {
     draft_t draft;
     arena_t *strings;
+    char *last_string; /* in it, of a value; or NULL */
+    size_t last_size;
     bool legacy;
     const char *stopped; /* what is wrong with the text */
     char *error;         /* or with what it says */
@@ -207,11 +209,22 @@ static void read_micros(parser_t *self, const token_t *token, double *result)
         *result = micros;
 }
 
+/* One copy of strings that are the same in a row, as the names in samples mostly are. */
+static char *keep_string(parser_t *self, const token_t *token)
+{
+    if (!self->last_string || token->size != self->last_size ||
+        memcmp(token->text, self->last_string, token->size) != 0) {
+        self->last_string = arena_copy(self->strings, token->text, token->size);
+        self->last_size = token->size;
+    }
+    return self->last_string;
+}
+
 static void read_string(parser_t *self, const token_t *token, char **result)
 {
     *result = NULL;
     if (token->kind == TOKEN_STRING)
-        *result = arena_copy(self->strings, token->text, token->size);
+        *result = keep_string(self, token);
     else if (token->kind != TOKEN_NULL)
         fail_type(self, "a string", token);
 }
@@ -647,7 +660,7 @@ static size_t chunk_size(size_t text_size)
 {
     const size_t least = 512;
     const size_t most = (size_t)256 * 1024;
-    const size_t size = text_size / 8;
+    const size_t size = text_size / 16;
     return size < least ? least : size > most ? most : size;
 }
 

@@ -436,6 +436,35 @@ static void test_last_of_equal_keys_counts(void **state)
     response_destroy(&response);
 }
 
+static void test_names_in_samples(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"attr",  "attr", "att", "attribute",
+                                        "battr", "",     "",    "attr"};
+    enum { COUNT = sizeof names / sizeof names[0] };
+    char text[1024] = "{\"version\": 1, \"client\": {\"perf\": [";
+    for (size_t i = 0; i < COUNT; i++) {
+        strcat(text, i > 0 ? ", {\"attr_name\": \"" : "{\"attr_name\": \"");
+        strcat(text, names[i]);
+        strcat(text, "\"}");
+    }
+    strcat(text, ", {}], \"event_channels\": {\"dserver/a/1\": {\"endpoint\": \"x\"}}}}");
+    char *error = NULL;
+    response_t *response = response_parse(text, strlen(text), &error);
+    assert_null(error);
+    assert_int_equal(response->receive_sample_count, COUNT + 1);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_string_equal(response->receive_samples[i].attr_name, names[i]);
+    assert_null(response->receive_samples[COUNT].attr_name);
+
+    response_drop_samples(response);
+    assert_int_equal(response->receive_sample_count, 0);
+    assert_null(response->receive_samples);
+    assert_true(response->receive_perf_on);
+    assert_string_equal(response->channels[0].name, "dserver/a/1");
+    response_destroy(&response);
+}
+
 static void test_names_are_sorted_and_kept(void **state)
 {
     (void)state;
@@ -702,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_streams_of_the_agent_alone_are_publishers),
         cmocka_unit_test(test_last_of_equal_keys_counts),
         cmocka_unit_test(test_names_are_sorted_and_kept),
+        cmocka_unit_test(test_names_in_samples),
         cmocka_unit_test(test_broken_answers),
         cmocka_unit_test(test_not_json),
         cmocka_unit_test(test_deep_and_large),
