@@ -1,8 +1,5 @@
 /*
  * ska-tango-event-monitor: polls the event systems of Tango device servers.
- *
- * Signals are blocked in every thread, so that none lands in one of the ORB's, and are read from a
- * descriptor (signalfd) by whatever the main thread is waiting in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,11 +7,9 @@
 #include <locale.h>
 #include <malloc.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +20,7 @@
 #include "monitor/poller.h"
 #include "monitor/recording.h"
 #include "monitor/replay.h"
+#include "monitor/signals.h"
 #include "response/memory.h"
 #include "response/printable.h"
 #include "tango/tango_client.h"
@@ -36,8 +32,7 @@
 
 typedef struct {
     options_t options;
-    int stop_fd;            /* readable once a signal says to stop */
-    int hangup_fd;          /* readable after SIGHUP, where that is no reason to stop; or -1 */
+    signals_t signals;
     poller_t *poller;       /* NULL: a recording is read */
     history_t *history;     /* what each server answered the last time */
     recording_t *recording; /* or NULL */
@@ -96,66 +91,24 @@ static void fill_standard_descriptors(void)
 __attribute__((section(".preinit_array"),
                used)) static void (*const before_all_libraries)(void) = fill_standard_descriptors;
 
-static int open_signals(const sigset_t *signals)
-{
-    pthread_sigmask(SIG_BLOCK, signals, NULL);
-    return signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 /*
- * Call before anything starts a thread. SIGHUP says that the terminal has gone, and so should we;
- * or, where there is none, that the recording was moved away.
+ * SIGHUP says that the terminal has gone, and so should we; or, where there is none, that the
+ * recording was moved away.
  */
-static void open_signal_fds(monitor_t *self)
+static bool hangup_stops(const options_t *options)
 {
-    sigset_t hangup;
-    sigset_t stop;
-    sigemptyset(&hangup);
-    sigemptyset(&stop);
-    sigaddset(&hangup, SIGHUP);
-    sigaddset(&stop, SIGINT);
-    sigaddset(&stop, SIGTERM);
-    const bool reopens =
-        self->options.recording.path && !isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO);
-    if (!reopens)
-        sigaddset(&stop, SIGHUP);
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write() */
-    self->stop_fd = open_signals(&stop);
-    self->hangup_fd = reopens ? open_signals(&hangup) : -1;
+    return !options->recording.path || isatty(STDOUT_FILENO) || isatty(STDERR_FILENO);
 }
 
 static bool is_stopped(const monitor_t *self)
 {
-    struct pollfd fd = {.fd = self->stop_fd, .events = POLLIN};
-    return poll(&fd, 1, 0) > 0;
-}
-
-/* Takes a signal that waits; its number, or 0 if none does. */
-static int take_signal(monitor_t *self)
-{
-    struct signalfd_siginfo info;
-    if (read(self->stop_fd, &info, sizeof info) != (ssize_t)sizeof info)
-        return 0;
-    return (int)info.ssi_signo;
-}
-
-/* Ends the program the way the signal does by itself. */
-static void die_of(int number)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, number);
-    signal(number, SIG_DFL);
-    raise(number);
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
-    _exit(128 + number);
+    return signals_say_stop(&self->signals);
 }
 
 static void reopen_recording(monitor_t *self)
 {
-    struct signalfd_siginfo info;
     char *error = NULL;
-    if (read(self->hangup_fd, &info, sizeof info) != (ssize_t)sizeof info || !self->recording)
+    if (!signals_take_hangup(&self->signals) || !self->recording)
         return;
     if (!recording_reopen(self->recording, &error) && error)
         say_and_free(error);
@@ -192,8 +145,8 @@ static bool wait_until(monitor_t *self, int64_t moment_ns)
         }
         const struct timespec wait = {.tv_sec = (time_t)(left / NS_PER_SECOND),
                                       .tv_nsec = (long)(left % NS_PER_SECOND)};
-        struct pollfd fds[] = {{.fd = self->stop_fd, .events = POLLIN},
-                               {.fd = self->hangup_fd, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = self->signals.stop_fd, .events = POLLIN},
+                               {.fd = self->signals.hangup_fd, .events = POLLIN}};
         if (ppoll(fds, 2, &wait, NULL) <= 0)
             continue;
         if (fds[0].revents)
@@ -277,14 +230,13 @@ static void poll_once(monitor_t *self)
 {
     if (self->display && self->asked > 0)
         display_status(self->display, memory_format("asking %zu servers ...", self->asked));
-    snapshot_t *snapshot = poller_poll(self->poller, self->stop_fd);
+    snapshot_t *snapshot = poller_poll(self->poller, self->signals.stop_fd);
     const bool has_answer = snapshot_has_answer(snapshot);
     self->answered |= has_answer;
     count_failures(self, snapshot);
     /* Answers that came before a signal count: their samples exist nowhere else any more. */
     if (!is_stopped(self) || has_answer) {
-        if (self->hangup_fd >= 0)
-            reopen_recording(self);
+        reopen_recording(self);
         present(self, snapshot);
     }
     history_remember(self->history, &snapshot);
@@ -312,16 +264,16 @@ static void poll_on(monitor_t *self)
 /* Stops what was started. A second signal ends the program here. */
 static void stop_perf(monitor_t *self)
 {
-    const bool told = take_signal(self) != 0;
-    bool off = poller_stop_perf(self->poller, self->stop_fd);
+    const bool told = signals_take_stop(&self->signals) != 0;
+    bool off = poller_stop_perf(self->poller, self->signals.stop_fd);
     if (!told && is_stopped(self)) {
         /* The first one, while we were ending by ourselves: what we are doing anyway. */
-        (void)take_signal(self);
-        off = poller_stop_perf(self->poller, self->stop_fd);
+        (void)signals_take_stop(&self->signals);
+        off = poller_stop_perf(self->poller, self->signals.stop_fd);
     }
     if (!off && is_stopped(self)) {
         say("ended at once: performance monitoring may still be on");
-        die_of(take_signal(self));
+        signals_die_of(signals_take_stop(&self->signals));
     }
     if (!off)
         self->lost = true;
@@ -341,7 +293,7 @@ static bool open_recording(monitor_t *self)
     char *note = NULL;
     if (!self->options.recording.path)
         return true;
-    self->recording = recording_new(&self->options.recording, self->stop_fd, &error, &note);
+    self->recording = recording_new(&self->options.recording, self->signals.stop_fd, &error, &note);
     if (note)
         say_and_free(note);
     if (!self->recording)
@@ -353,7 +305,7 @@ static void open_display(monitor_t *self)
 {
     if (self->options.quiet || (self->recording && recording_is_standard_output(self->recording)))
         return;
-    self->display = display_new(&self->options.display, self->stop_fd);
+    self->display = display_new(&self->options.display, self->signals.stop_fd);
     shown = self->display;
 }
 
@@ -372,7 +324,7 @@ static void close_all(monitor_t *self)
 /* Connects, opens the recording, polls. Returns the exit status. */
 static int run(monitor_t *self)
 {
-    const bool connected = poller_connect(self->poller, self->stop_fd);
+    const bool connected = poller_connect(self->poller, self->signals.stop_fd);
     if (is_stopped(self))
         return EXIT_SUCCESS;
     if (self->options.list) {
@@ -386,7 +338,7 @@ static int run(monitor_t *self)
     self->history = history_new();
     if (!self->recording)
         poller_drop_texts(self->poller);
-    poller_start_perf(self->poller, self->stop_fd);
+    poller_start_perf(self->poller, self->signals.stop_fd);
     if (!is_stopped(self))
         poll_on(self);
     close_all(self);
@@ -463,13 +415,13 @@ static int ask_servers(monitor_t *self)
 static int monitor(const options_t *options)
 {
     monitor_t self = {.options = *options, .in_time = IN_TIME_AGAIN};
-    open_signal_fds(&self);
-    if (self.stop_fd < 0) {
+    self.signals = signals_open(hangup_stops(options));
+    if (self.signals.stop_fd < 0) {
         say_and_free(memory_format("can't wait for signals: %s", strerror(errno)));
         return EXIT_FAILURE;
     }
     const int status = options->read ? read_recording(&self) : ask_servers(&self);
-    close(self.stop_fd);
+    signals_close(&self.signals);
     return status;
 }
 

@@ -438,7 +438,11 @@ def test_a_server_without_a_database_that_is_down_at_the_start(servers, recordin
     monitor.terminate()
     status, output, errors = end_of(monitor)
     assert (status, errors) == (0, message(f"{pub.name()}: {IS_DOWN}; {ASKED_AGAIN}"))
-    assert output.count("FAILED:") == 1 and output.count("answers again") == 1
+    # While it starts, a server may answer before its devices are there.
+    told = [line for line in output.splitlines() if "FAILED:" in line]
+    assert told[0].endswith(f"FAILED: {IS_DOWN}")
+    assert all(line.endswith("FAILED: its server has no such device") for line in told[1:]), told
+    assert len(told) <= 2 and output.count("answers again") == 1, output
 
 
 def test_a_server_that_comes_up_without_the_agent(servers, database, recording, start):

@@ -40,7 +40,7 @@ static void test_who_enters_has_a_name_of_its_own(void **state)
     gate_t gate;
     gate_init(&gate);
     int64_t last = 0;
-    for (size_t i = 0; i < 4 * GATE_PLACES; i++) {
+    for (int i = 0; i < 4 * GATE_PLACES; i++) {
         const int64_t entered = gate_enter(&gate);
         assert_true(entered > last);
         last = entered;
