@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from tango_servers import run_monitor, start_monitor, wait_for
+from tango_servers import MONITOR, clean_environment, run_monitor, start_monitor, wait_for
 
 TOOLS = {"gz": "zcat", "zst": "zstdcat", "xz": "xzcat"}
 
@@ -90,6 +90,18 @@ def test_rotation(servers, tmp_path):
         assert "data" in polls[0]["replies"][pub.admin]
         times += [poll["time"] for poll in polls]
     assert len(times) == 12 and times == sorted(times)
+    # All of them in one go.
+    whole = tmp_path / "whole.gz"
+    whole.write_bytes(b"".join(path.read_bytes() for path in files))
+    with whole.open("rb") as standard_input:
+        result = subprocess.run(
+            [MONITOR, "--read", "-", "-q", "-o", "-"], env=clean_environment(), stdin=standard_input,
+            capture_output=True, text=True, check=True, timeout=60,
+        )
+    assert result.stderr == ""
+    polls = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [poll["time"] for poll in polls] == times
+    assert all("data" in poll["replies"][pub.admin] for poll in polls)
 
 
 def test_changes_only(servers, database, tmp_path):
