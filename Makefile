@@ -99,7 +99,7 @@ soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail
 	    BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest -s -o faulthandler_timeout=7200 tests/integration/test_soak.py \
 	    tests/integration/test_operation.py $(PYTEST_ARGS)
 
-bench: setup-test build wheel ## what the agent costs; some minutes, on a machine with nothing else to do
+bench: setup-test build wheel ## what agent and monitor cost; fifteen minutes, on a machine with nothing else to do
 	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(BUILD))' bench/run $(BENCH_ARGS)
 
