@@ -1,5 +1,6 @@
 #include "monitor/gate.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 

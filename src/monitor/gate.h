@@ -8,7 +8,6 @@
 #define STEM_GATE_H
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* How many may be inside, and how long they keep the others out. */
