@@ -229,7 +229,8 @@ static void count_failures(monitor_t *self, const snapshot_t *snapshot)
 static void poll_once(monitor_t *self)
 {
     if (self->display && self->asked > 0)
-        display_status(self->display, memory_format("asking %zu servers ...", self->asked));
+        display_status(self->display, memory_format("asking %zu %s ...", self->asked,
+                                                    self->asked == 1 ? "server" : "servers"));
     snapshot_t *snapshot = poller_poll(self->poller, self->signals.stop_fd);
     const bool has_answer = snapshot_has_answer(snapshot);
     self->answered |= has_answer;
@@ -353,13 +354,16 @@ static int run(monitor_t *self)
 static int read_recording(monitor_t *self)
 {
     char *note = NULL;
-    replay_t *replay = replay_new(self->options.read, &note);
+    replay_t *replay = replay_new(self->options.read, self->signals.stop_fd, &note);
     if (!replay) {
         say_and_free(note);
         return EXIT_FAILURE;
     }
     int status = EXIT_FAILURE;
-    if (open_recording(self)) {
+    const char *output = self->options.recording.path;
+    if (output && replay_reads(replay, output)) {
+        say_and_free(memory_format("%s: it is what is read: record into another file", output));
+    } else if (open_recording(self)) {
         open_display(self);
         self->history = history_new();
         snapshot_t *snapshot = NULL;

@@ -1,9 +1,12 @@
 #include "monitor/replay.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "monitor/compression.h"
 #include "monitor/delta.h"
@@ -21,7 +24,10 @@ typedef struct {
 
 struct replay {
     char *name;
-    FILE *in;
+    int in_fd;
+    int stop_fd;
+    int error; /* errno of a read that failed, or 0 */
+    bool stopped;
     decompressor_t *decompressor; /* NULL: it isn't compressed */
     decompressor_state_t state;
     bool begun;
@@ -35,18 +41,20 @@ struct replay {
     size_t base_count;
 };
 
-replay_t *replay_new(const char *path, char **error)
+replay_t *replay_new(const char *path, int stop_fd, char **error)
 {
     const bool standard_input = strcmp(path, "-") == 0;
-    FILE *in = standard_input ? stdin : fopen(path, "re");
+    /* A FIFO that nobody writes to yet is waited for where a signal can end that. */
+    const int in_fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     *error = NULL;
-    if (!in) {
+    if (in_fd < 0) {
         *error = memory_format("%s: can't read it: %s", path, strerror(errno));
         return NULL;
     }
     replay_t *self = memory_new(1, sizeof *self);
     self->name = memory_string(standard_input ? "standard input" : path);
-    self->in = in;
+    self->in_fd = in_fd;
+    self->stop_fd = stop_fd;
     self->state = DECOMPRESSOR_END;
     return self;
 }
@@ -60,8 +68,8 @@ void replay_destroy(replay_t **self)
         free(replay->bases[i].server);
         free(replay->bases[i].data);
     }
-    if (replay->in != stdin)
-        fclose(replay->in);
+    if (replay->in_fd != STDIN_FILENO)
+        close(replay->in_fd);
     decompressor_destroy(&replay->decompressor);
     free(replay->bases);
     free(replay->text);
@@ -70,7 +78,39 @@ void replay_destroy(replay_t **self)
     *self = NULL;
 }
 
+bool replay_reads(const replay_t *self, const char *path)
+{
+    struct stat in;
+    struct stat other;
+    const bool standard_output = strcmp(path, "-") == 0;
+    return fstat(self->in_fd, &in) == 0 && S_ISREG(in.st_mode) &&
+           (standard_output ? fstat(STDOUT_FILENO, &other) : stat(path, &other)) == 0 &&
+           in.st_dev == other.st_dev && in.st_ino == other.st_ino;
+}
+
 /* ---- text ---- */
+
+/* Reads what is there, and waits for it; 0 at the end, when told to stop, or when that failed. */
+static size_t read_piece(replay_t *self, char *piece, size_t size)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = self->in_fd, .events = POLLIN},
+                               {.fd = self->stop_fd, .events = POLLIN}};
+        const bool ready = poll(fds, 2, -1) > 0;
+        if (ready && fds[1].revents) {
+            self->stopped = true;
+            return 0;
+        }
+        const ssize_t got = ready ? read(self->in_fd, piece, size) : -1;
+        if (got >= 0)
+            return (size_t)got;
+        if (errno != EINTR && errno != EAGAIN) {
+            self->error = errno;
+            self->broken = true;
+            return 0;
+        }
+    }
+}
 
 static char *copy_of(const char *text, size_t size)
 {
@@ -94,7 +134,9 @@ static bool read_more(replay_t *self)
     char piece[PIECE];
     if (self->broken)
         return false;
-    const size_t got = fread(piece, 1, sizeof piece, self->in);
+    const size_t got = read_piece(self, piece, sizeof piece);
+    if (got == 0 && (self->stopped || self->broken))
+        return false;
     if (!self->begun) {
         self->begun = true;
         const compression_t kind = compression_of_data(piece, got);
@@ -132,7 +174,7 @@ static char *next_line(replay_t *self, size_t *size)
         if (!read_more(self) && self->size == searched)
             break;
     }
-    if (!feed && self->size == 0)
+    if (!feed && (self->size == 0 || self->stopped))
         return NULL;
     *size = feed ? (size_t)(feed - self->text) : self->size;
     char *line = copy_of(self->text, *size);
@@ -313,7 +355,11 @@ bool replay_next(replay_t *self, snapshot_t **snapshot, char **note, bool *damag
         free(line);
         return true;
     }
-    if (self->broken || self->state == DECOMPRESSOR_MORE)
+    if (self->stopped)
+        return false;
+    if (self->error != 0)
+        *note = memory_format("%s: can't read it: %s", self->name, strerror(self->error));
+    else if (self->broken || self->state == DECOMPRESSOR_MORE)
         *note = memory_format("%s: %s behind line %zu", self->name,
                               self->broken ? "damaged" : "cut off", self->line_number);
     *damaged = self->broken;

@@ -11,10 +11,17 @@
 typedef struct replay replay_t;
 
 /*
- * Opens a recording; "-" is standard input. It may be compressed, whatever its name is. Returns
- * NULL if that fails, and then *error is one line that names the file; the caller frees it.
+ * Opens a recording; "-" is standard input. It may be compressed, whatever its name is. While more
+ * of it is waited for, it ends without a word as soon as stop_fd (or -1) is readable. Returns NULL
+ * if that fails, and then *error is one line that names the file; the caller frees it.
  */
-replay_t *replay_new(const char *path, char **error);
+replay_t *replay_new(const char *path, int stop_fd, char **error);
+
+/*
+ * Whether path is the file that is read, by whatever name; "-": standard output. Never for what is
+ * no regular file.
+ */
+bool replay_reads(const replay_t *self, const char *path);
 
 /* Closes it, frees everything and sets *self to NULL; *self may be NULL. */
 void replay_destroy(replay_t **self);

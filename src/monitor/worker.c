@@ -196,8 +196,9 @@ static void run_task(worker_t *self)
         deliver(self, &result);
     else
         worker_result_clear(&result);
-    if (start_again && self->perf_tried && self->next == TASK_NONE && !self->quit) {
+    if (start_again && self->perf_wanted && self->next == TASK_NONE && !self->quit) {
         tango_error_t error = {0};
+        self->perf_tried = true;
         pthread_mutex_unlock(lock);
         switch_perf(self, true, &error); /* a failure shows: the next answer lacks samples, too */
         tango_error_clear(&error);
@@ -276,6 +277,8 @@ bool worker_ask(worker_t *self, worker_task_t task)
 {
     pthread_mutex_lock(&self->shared->lock);
     const bool idle = self->task == TASK_NONE;
+    /* One that hangs at the start is switched on after its first answer. */
+    self->perf_wanted |= task == TASK_START_PERF;
     const bool taken = idle || task == TASK_STOP_PERF;
     if (taken) {
         worker_result_clear(&self->result);

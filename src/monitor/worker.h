@@ -61,7 +61,8 @@ typedef struct {
     bool awaited;       /* somebody waits for the result of the last task asked for */
     bool answered;      /* result is there */
     worker_result_t result;
-    bool perf_tried; /* performance monitoring may be on because of us */
+    bool perf_wanted; /* performance monitoring is to be on */
+    bool perf_tried;  /* and may be, because of us */
 
     /* The worker's while it is busy, the poller's while it is idle. */
     char *given; /* the device as the user named it */

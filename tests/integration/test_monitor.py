@@ -445,6 +445,23 @@ def test_a_server_without_a_database_that_is_down_at_the_start(servers, recordin
     assert len(told) <= 2 and output.count("answers again") == 1, output
 
 
+def test_a_server_that_hangs_at_the_start_is_switched_on_with_its_first_answer(servers, recording, start):
+    pub = servers.publisher(agent=True)
+    os.kill(pub.pid, signal.SIGSTOP)
+    try:
+        start("-m", "--poll-period", 0.2, "--timeout", 0.3, "-o", recording, pub.name())
+        wait_for(lambda: len(lines(recording)) > 1, what="two polls")
+    finally:
+        os.kill(pub.pid, signal.SIGCONT)
+
+    def is_on():
+        reply = next(iter(lines(recording)[-1]["replies"].values()), {})
+        return has_data(reply) and (reply["data"]["server"] or {}).get("perf") is not None
+
+    pub.admin_proxy().ZmqEventSubscriptionChange(["info"])
+    wait_for(is_on, what="performance samples")
+
+
 def test_a_server_that_comes_up_without_the_agent(servers, database, recording, start):
     pub = servers.publisher("down/pub/bare", "down-bare", agent=False, database=database)
     pub.stop()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import signal
 import subprocess
@@ -154,3 +155,53 @@ def test_reading_what_is_no_recording(tmp_path):
     assert re.fullmatch(r".*/text: line 1 is no JSON, and is left out: .*\n", result.stderr)
     for wrong in (["--read", path, "a/b/c"], ["--read", path, "--all"], ["--read", path, "--list"]):
         assert run_monitor(*wrong).returncode == 2
+
+
+def one_poll(tmp_path):
+    recording = tmp_path / "recording.jsonl"
+    recording.write_text(
+        '{"time": "2026-03-01T12:00:00.000000+01:00", "replies": {"dserver/a/1": {"error": "down"}}}\n'
+    )
+    return recording
+
+
+@pytest.mark.parametrize("append", [[], ["-a"]])
+def test_a_recording_is_not_read_into_itself(tmp_path, append):
+    recording = one_poll(tmp_path)
+    text = recording.read_text()
+    link = tmp_path / "link"
+    link.symlink_to(recording)
+    for name in (recording, link):
+        result = run_monitor("--read", recording, "-o", name, *append)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr == f"ska-tango-event-monitor: {name}: it is what is read: record into another file\n"
+        assert recording.read_text() == text
+
+
+def test_a_recording_that_can_not_be_read(tmp_path):
+    result = run_monitor("--read", tmp_path, "-q")
+    assert result.returncode == 1
+    assert result.stderr == f"ska-tango-event-monitor: {tmp_path}: can't read it: Is a directory\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_is_read_as_it_comes_and_can_be_ended(tmp_path, number):
+    text = one_poll(tmp_path).read_bytes()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    output = tmp_path / "output.txt"
+    with output.open("w") as stdout:
+        monitor = start_monitor("--read", fifo, stdout=stdout)
+    try:
+        with fifo.open("wb", buffering=0) as writer:
+            for count in (1, 2):
+                writer.write(text)
+                wait_for(lambda n=count: output.read_text().count("1 FAILED") == n, what="the poll")
+            writer.write(text[:20])
+            monitor.send_signal(number)
+            _, errors = monitor.communicate(timeout=30)
+            assert (monitor.returncode, errors) == (0, "")
+    finally:
+        monitor.kill()
+        monitor.communicate()
+    assert "In all: 2 polls" in output.read_text()

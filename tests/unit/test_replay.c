@@ -122,7 +122,7 @@ static void record(recording_t *recording, int first, int end)
 static int read_back(const char *path, int first, char **last_note)
 {
     char *note = NULL;
-    replay_t *replay = replay_new(path, &note);
+    replay_t *replay = replay_new(path, -1, &note);
     assert_non_null(replay);
     int number = first;
     bool more = true;
@@ -246,7 +246,7 @@ static void test_what_is_none(void **state)
     char *note = NULL;
     bool damaged = false;
     snapshot_t *snapshot = NULL;
-    replay_t *replay = replay_new(path, &note);
+    replay_t *replay = replay_new(path, -1, &note);
     assert_true(replay_next(replay, &snapshot, &note, &damaged));
     assert_non_null(strstr(snapshot->replies[0].error, "not of what"));
     snapshot_destroy(&snapshot);
@@ -264,7 +264,7 @@ static void test_what_is_none(void **state)
     assert_false(replay_next(replay, &snapshot, &note, &damaged));
     assert_null(note);
     replay_destroy(&replay);
-    assert_null(replay_new("/no/such/file", &note));
+    assert_null(replay_new("/no/such/file", -1, &note));
     free(note);
     unlink(path);
     free(path);
@@ -288,7 +288,7 @@ static void test_rotation_by_size(void **state)
     for (size_t i = 0; i <= found.gl_pathc; i++) {
         const char *file = i < found.gl_pathc ? found.gl_pathv[i] : path;
         char *note = NULL;
-        replay_t *replay = replay_new(file, &note);
+        replay_t *replay = replay_new(file, -1, &note);
         snapshot_t *snapshot = NULL;
         bool damaged = false;
         assert_true(replay_next(replay, &snapshot, &note, &damaged));
