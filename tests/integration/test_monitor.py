@@ -445,11 +445,13 @@ def test_a_server_without_a_database_that_is_down_at_the_start(servers, recordin
     assert len(told) <= 2 and output.count("answers again") == 1, output
 
 
-def test_a_server_that_hangs_at_the_start_is_switched_on_with_its_first_answer(servers, recording, start):
-    pub = servers.publisher(agent=True)
+def test_a_server_that_hangs_at_the_start_is_switched_on_with_its_first_answer(
+    servers, database, recording, start
+):
+    pub = servers.publisher("hanging/pub/1", "hanging-pub", agent=True, database=database)
     os.kill(pub.pid, signal.SIGSTOP)
     try:
-        start("-m", "--poll-period", 0.2, "--timeout", 0.3, "-o", recording, pub.name())
+        start("-m", "--poll-period", 0.2, "--timeout", 1, "-o", recording, pub.name())
         wait_for(lambda: len(lines(recording)) > 1, what="two polls")
     finally:
         os.kill(pub.pid, signal.SIGCONT)
