@@ -378,6 +378,38 @@ void poller_start_perf(poller_t *self, int stop_fd)
     }
 }
 
+/* Lets go of a worker whose server another one asks, who takes over what is to be switched off. */
+static void end_double(poller_t *self, size_t i, size_t first)
+{
+    pthread_mutex_lock(&self->shared.lock);
+    self->workers[first]->perf_tried |= self->workers[i]->perf_tried;
+    pthread_mutex_unlock(&self->shared.lock);
+    say(self, POLLER_NOTE,
+        memory_format("%s: the server of %s; it is asked once", self->workers[i]->name,
+                      self->workers[first]->name));
+    worker_end(self->workers[i]);
+    self->worker_count--;
+    for (size_t k = i; k < self->worker_count; k++)
+        self->workers[k] = self->workers[k + 1];
+}
+
+/*
+ * Which server a device belongs to isn't known before that answers: two that hung at the start may
+ * turn out to be one. It keeps the name that it has had so far.
+ */
+static void merge_late_answers(poller_t *self, snapshot_t *snapshot)
+{
+    for (size_t i = 0; i < self->worker_count; i++)
+        self->workers[i]->found |= snapshot->replies[i].response && self->workers[i]->admin.name;
+    for (size_t i = self->worker_count; i-- > 0;) {
+        const size_t first = first_of_server(self, i);
+        if (first == i)
+            continue;
+        end_double(self, i, first);
+        snapshot_remove(snapshot, i);
+    }
+}
+
 snapshot_t *poller_poll(poller_t *self, int stop_fd)
 {
     snapshot_t *snapshot = snapshot_new(self->worker_count);
@@ -418,6 +450,7 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
         }
         worker_result_clear(&result);
     }
+    merge_late_answers(self, snapshot);
     return snapshot;
 }
 

@@ -31,19 +31,30 @@ bool snapshot_has_answer(const snapshot_t *self)
     return false;
 }
 
+static void clear_reply(reply_t *reply)
+{
+    free(reply->server);
+    free(reply->data);
+    free(reply->error);
+    response_destroy(&reply->response);
+}
+
+void snapshot_remove(snapshot_t *self, size_t place)
+{
+    clear_reply(&self->replies[place]);
+    self->reply_count--;
+    for (size_t i = place; i < self->reply_count; i++)
+        self->replies[i] = self->replies[i + 1];
+}
+
 void snapshot_destroy(snapshot_t **self)
 {
     snapshot_t *snapshot = *self;
     if (!snapshot) {
         return;
     }
-    for (size_t i = 0; i < snapshot->reply_count; i++) {
-        reply_t *reply = &snapshot->replies[i];
-        free(reply->server);
-        free(reply->data);
-        free(reply->error);
-        response_destroy(&reply->response);
-    }
+    for (size_t i = 0; i < snapshot->reply_count; i++)
+        clear_reply(&snapshot->replies[i]);
     free(snapshot->replies);
     free(snapshot);
     *self = NULL;

@@ -40,6 +40,9 @@ snapshot_t *snapshot_new(size_t reply_count);
  */
 const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t place);
 
+/* Takes a reply out and frees it. */
+void snapshot_remove(snapshot_t *self, size_t place);
+
 /* Whether any server has answered. */
 bool snapshot_has_answer(const snapshot_t *self);
 

@@ -464,6 +464,28 @@ def test_a_server_that_hangs_at_the_start_is_switched_on_with_its_first_answer(
     wait_for(is_on, what="performance samples")
 
 
+def test_a_server_that_hangs_at_the_start_is_asked_once(servers, database, recording, start):
+    pub = servers.publisher("twice/pub/1", "twice-pub", agent=True, database=database)
+    os.kill(pub.pid, signal.SIGSTOP)
+    try:
+        monitor = start(
+            "-m", "--poll-period", 0.2, "--timeout", 1, "-o", recording, "twice/pub/1", pub.admin,
+            TANGO_HOST=database.tango_host,
+        )
+        wait_for(lambda: len(lines(recording)) > 1, what="two polls")
+        assert set(lines(recording)[-1]["replies"]) == {"twice/pub/1", pub.admin}
+    finally:
+        os.kill(pub.pid, signal.SIGCONT)
+    wait_for(lambda: all(map(has_data, lines(recording)[-1]["replies"].values())), what="answers")
+    wait_for(lambda: len(lines(recording)[-1]["replies"]) == 1, what="one answer")
+    count = len(lines(recording))
+    wait_for(lambda: len(lines(recording)) > count + 2, what="further polls")
+    monitor.terminate()
+    status, output, errors = end_of(monitor)
+    assert status == 0 and errors.count("it is asked once") == 1
+    assert "twice/pub/1: answers again" in output or f"{pub.admin}: answers again" in output
+
+
 def test_a_server_that_comes_up_without_the_agent(servers, database, recording, start):
     pub = servers.publisher("down/pub/bare", "down-bare", agent=False, database=database)
     pub.stop()
