@@ -40,6 +40,15 @@ bool stream_filter_takes(const stream_filter_t *self, const char *name)
     return takes;
 }
 
+bool stream_filter_takes_attribute(const stream_filter_t *self,
+                                   const response_not_connected_t *entry)
+{
+    char *name = memory_format("%s/%s", entry->device, entry->attribute);
+    const bool takes = stream_filter_takes(self, name);
+    free(name);
+    return takes;
+}
+
 static double rate_of(count_step_t step, double seconds)
 {
     const bool known = (step.kind == COUNT_UP || step.kind == COUNT_SAME) && seconds > 0;

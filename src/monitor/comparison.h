@@ -86,6 +86,10 @@ void comparison_destroy(comparison_t **self);
  */
 bool stream_filter_takes(const stream_filter_t *self, const char *name);
 
+/* The same for what is not connected, by device and attribute. */
+bool stream_filter_takes_attribute(const stream_filter_t *self,
+                                   const response_not_connected_t *entry);
+
 /* The "tango://host:port/" that a name begins with, as its length; 0 if it has none. */
 size_t comparison_prefix_length(const char *name);
 

@@ -284,14 +284,6 @@ static void print_channels(const summary_t *self, const server_part_t *part)
     print_table(self, table);
 }
 
-static bool takes_attribute(const summary_t *self, const response_not_connected_t *entry)
-{
-    char *name = memory_format("%s/%s", entry->device, entry->attribute);
-    const bool takes = stream_filter_takes(&self->options->filter, name);
-    free(name);
-    return takes;
-}
-
 static void print_not_connected(const summary_t *self, const server_part_t *part)
 {
     text_table_t *table = text_table_new();
@@ -303,7 +295,7 @@ static void print_not_connected(const summary_t *self, const server_part_t *part
     for (size_t i = 0; i < part->changes->not_connected_count; i++) {
         const not_connected_change_t *change = &part->changes->not_connected[i];
         const response_not_connected_t *shown = change->after ? change->after : change->before;
-        if (!takes_attribute(self, shown)) {
+        if (!stream_filter_takes_attribute(&self->options->filter, shown)) {
             continue;
         }
         text_table_cell(table, tag_of(change->kind, part->changes->first));

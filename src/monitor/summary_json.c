@@ -77,7 +77,8 @@ static void write_subscription(json_output_t *json, const subscription_row_t *ro
     write_duration(json, "processing_micros", &row->processing);
 }
 
-static void write_channels(json_output_t *json, const changes_t *changes)
+static void write_channels(json_output_t *json, const changes_t *changes,
+                           const stream_filter_t *filter)
 {
     json_output_open(json, "channels", '[');
     for (size_t i = 0; i < changes->channel_count; i++) {
@@ -94,6 +95,8 @@ static void write_channels(json_output_t *json, const changes_t *changes)
     for (size_t i = 0; i < changes->not_connected_count; i++) {
         const not_connected_change_t *change = &changes->not_connected[i];
         const response_not_connected_t *shown = change->after ? change->after : change->before;
+        if (!stream_filter_takes_attribute(filter, shown))
+            continue;
         json_output_open(json, NULL, '{');
         json_output_string(json, "device", shown->device);
         json_output_string(json, "attribute", shown->attribute);
@@ -129,7 +132,8 @@ static void write_samples(json_output_t *json, const char *key, const response_t
     free(rows);
 }
 
-static void write_streams(json_output_t *json, const server_part_t *part, bool perf)
+static void write_streams(json_output_t *json, const server_part_t *part,
+                          const summary_options_t *options)
 {
     json_output_open(json, "published", '[');
     for (size_t i = 0; i < part->published_count; i++) {
@@ -145,8 +149,8 @@ static void write_streams(json_output_t *json, const server_part_t *part, bool p
         json_output_close(json, '}');
     }
     json_output_close(json, ']');
-    write_channels(json, part->changes);
-    if (perf) {
+    write_channels(json, part->changes, &options->filter);
+    if (options->perf) {
         write_samples(json, "pushed_samples", part->reply->response, PERF_PUSHED);
         write_samples(json, "received_samples", part->reply->response, PERF_RECEIVED);
     }
@@ -178,7 +182,7 @@ static void write_server(json_output_t *json, const server_part_t *part,
     json_output_real(json, "delayed_micros", consumer->delayed_micros);
     json_output_count(json, "uncounted", response->agent_uncounted);
     if (!options->top)
-        write_streams(json, part, options->perf);
+        write_streams(json, part, options);
     json_output_close(json, '}');
 }
 

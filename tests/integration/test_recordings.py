@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from tango_servers import MONITOR, clean_environment, run_monitor, start_monitor, wait_for
@@ -205,3 +206,15 @@ def test_a_pipe_is_read_as_it_comes_and_can_be_ended(tmp_path, number):
         monitor.kill()
         monitor.communicate()
     assert "In all: 2 polls" in output.read_text()
+
+
+@pytest.mark.parametrize(("pattern", "shown"), [("*/away/*", ["away"]), ("nothing", [])])
+def test_only_some_of_what_is_not_connected(tmp_path, pattern, shown):
+    answers = Path(__file__).resolve().parents[1] / "data" / "agent-full.json"
+    recording = tmp_path / "recording.jsonl"
+    poll = json.loads(one_poll(tmp_path).read_text())
+    poll["replies"] = {"dserver/a/1": {"data": json.loads(answers.read_text())["subscriber"]}}
+    recording.write_text(json.dumps(poll) + "\n")
+    result = run_monitor("--read", recording, "--only", pattern, "--format", "jsonl")
+    server = json.loads(result.stdout.splitlines()[0])["servers"][0]
+    assert [entry["device"].rpartition("/")[2] for entry in server["not_connected"]] == shown
