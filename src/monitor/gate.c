@@ -49,9 +49,7 @@ int64_t gate_enter(gate_t *self)
     pthread_mutex_lock(&self->lock);
     int64_t *place = oldest(self);
     while (*place > 0 && monotonic_ns() < *place + GATE_PATIENCE_NS) {
-        const int64_t until = *place + GATE_PATIENCE_NS;
-        const struct timespec deadline = {.tv_sec = (time_t)(until / NS_PER_SECOND),
-                                          .tv_nsec = (long)(until % NS_PER_SECOND)};
+        const struct timespec deadline = monotonic_timespec(*place + GATE_PATIENCE_NS);
         pthread_cond_timedwait(&self->left, &self->lock, &deadline);
         place = oldest(self);
     }

@@ -143,8 +143,7 @@ static bool wait_until(monitor_t *self, int64_t moment_ns)
             show_status(self, left);
             left = left < NS_PER_SECOND ? left : NS_PER_SECOND;
         }
-        const struct timespec wait = {.tv_sec = (time_t)(left / NS_PER_SECOND),
-                                      .tv_nsec = (long)(left % NS_PER_SECOND)};
+        const struct timespec wait = monotonic_timespec(left);
         struct pollfd fds[] = {{.fd = self->signals.stop_fd, .events = POLLIN},
                                {.fd = self->signals.hangup_fd, .events = POLLIN}};
         if (ppoll(fds, 2, &wait, NULL) <= 0)

@@ -1,7 +1,5 @@
 #include "monitor/monotonic.h"
 
-#include <time.h>
-
 int64_t monotonic_ns(void)
 {
     struct timespec now;
@@ -12,4 +10,10 @@ int64_t monotonic_ns(void)
 double monotonic_seconds(void)
 {
     return (double)monotonic_ns() / (double)NS_PER_SECOND;
+}
+
+struct timespec monotonic_timespec(int64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SECOND),
+                             .tv_nsec = (long)(ns % NS_PER_SECOND)};
 }

@@ -5,11 +5,15 @@
 #define STEM_MONOTONIC_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
 /* Now, in nanoseconds or seconds since some moment. */
 int64_t monotonic_ns(void);
 double monotonic_seconds(void);
+
+/* Nanoseconds, a moment or a span, as system calls want them. */
+struct timespec monotonic_timespec(int64_t ns);
 
 #endif

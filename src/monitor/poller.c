@@ -399,9 +399,16 @@ static void end_double(poller_t *self, size_t i, size_t first)
  */
 static void merge_late_answers(poller_t *self, snapshot_t *snapshot)
 {
-    for (size_t i = 0; i < self->worker_count; i++)
-        self->workers[i]->found |= snapshot->replies[i].response && self->workers[i]->admin.name;
-    for (size_t i = self->worker_count; i-- > 0;) {
+    bool learnt = false;
+    for (size_t i = 0; i < self->worker_count; i++) {
+        worker_t *worker = self->workers[i];
+        if (worker->found || !snapshot->replies[i].response || !worker->admin.name)
+            continue;
+        worker->found = true;
+        learnt = true;
+    }
+    /* Not with every poll: each server is held against each other one. */
+    for (size_t i = learnt ? self->worker_count : 0; i-- > 0;) {
         const size_t first = first_of_server(self, i);
         if (first == i)
             continue;

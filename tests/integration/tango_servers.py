@@ -338,12 +338,12 @@ def need(path):
     return path
 
 
-def run_monitor(*args, timeout=60, **env):
+def run_monitor(*args, timeout=60, stdin=subprocess.DEVNULL, **env):
     """The monitor, run to its end; returns the CompletedProcess with text output."""
     return subprocess.run(
         [str(need(MONITOR)), *map(str, args)],
         env=clean_environment(**env),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=timeout,
