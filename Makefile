@@ -1,8 +1,8 @@
-# The front door. The build itself is CMake and Ninja; this only gives the usual words.
+# The front door. CMake and Ninja do the build; this only provides the usual targets.
 #
 #   make build BUILD=/tmp/b            build somewhere else
 #   make install PREFIX=/usr DESTDIR=/tmp/package
-#   make test-integration PYTEST_ARGS='-k launcher -x'
+#   make test-integration PYTEST_ARGS='-k launcher -x' WORKERS=0
 BUILD       ?= build
 PREFIX      ?= /usr/local
 DESTDIR     ?=
@@ -16,19 +16,23 @@ TSAN   := $(BUILD)-tsan
 FUZZ   := $(BUILD)-fuzz
 WHEEL  := $(BUILD)-wheel
 
-# On a terminal Ninja shows its progress in one line; in a log it would be hundreds.
+# Tests wait far more than they work, so several of them run for each processor.
+WORKERS ?= $(shell n=$$((3 * $$(nproc))); echo $$((n < 16 ? n : 16)))
+PYTEST   = $(PYTHON) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadgroup)
+
+# On a terminal Ninja shows its progress in one line; in a log it would be hundreds of lines.
 NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 # Some kernels place memory where gcc's thread sanitizer can't cope; some containers forbid this.
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
 PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango bench/run \
-               packaging/build-wheel
-SHELL_FILES  = $(wildcard scripts/*) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango \
+               packaging/build-wheel scripts/check-includes
+SHELL_FILES  = $(filter-out scripts/check-includes,$(wildcard scripts/*)) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango \
                packaging/build-dist packaging/build-deb packaging/image/local-tango tests/build.sh packaging/completion/ska-tango-event-monitor \
                packaging/completion/ska-tango-event-agent
 
-# Compiled by gcc, so some of the warnings that are switched off are gcc's own.
+# The code is compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
 
 CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.txt tests/*/CMakeLists.txt \
@@ -38,11 +42,12 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.t
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo test test-unit test-sanitizers \
-        test-fuzz fuzz test-bench bench soak test-integration test-compat test-packages format lint install clean FORCE
+.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo test test-all test-unit test-sanitizers \
+        test-fuzz fuzz test-bench bench soak test-integration test-integration-sanitizers \
+        test-compat test-packages format lint check-includes install uninstall clean FORCE
 
 help: ## list the targets
-	@grep -hE '^[a-z_%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z_%-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-28s %s\n", $$1, $$2}'
 
 setup: ## install what building and the demo need (Debian 12 or later; root or sudo)
 	@scripts/setup run
@@ -91,7 +96,11 @@ build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into bui
 demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run
 
-test: setup-test build wheel test-unit test-sanitizers test-fuzz test-bench test-integration ## all of the tests
+# The one works while the other waits.
+test: setup-test build wheel test-unit ## every test once, and the unit tests under sanitizers
+	@scripts/side-by-side '$(MAKE) test-sanitizers' '$(MAKE) test-integration'
+
+test-all: test test-integration-sanitizers test-fuzz test-bench ## and what only repeats them: sanitizers, fuzzers, benchmarks
 
 soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 100,000 polls; about an hour
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} \
@@ -121,14 +130,6 @@ test-sanitizers: setup-test $(ASAN)/build.ninja $(TSAN)/build.ninja ## unit test
 	@ctest --test-dir $(ASAN) --no-tests=error --output-on-failure
 	$(call build_tests,$(TSAN),-L tsan)
 	@$(FIXED_ADDRESSES) ctest --test-dir $(TSAN) --no-tests=error --output-on-failure -L tsan
-	@cmake --build $(ASAN) -- $(NINJA_QUIET)
-	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
-	    $$(gcc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests/integration/test_agent.py tests/integration/test_event_types.py \
-	    tests/integration/test_harmless.py \
-	    tests/integration/test_monitor.py tests/integration/test_patch_wheel.py \
-	    tests/integration/test_strange_answers.py tests/integration/test_network.py \
-	    tests/integration/test_recordings.py tests/integration/test_display.py \
-	    -k 'not megabytes and not never_ends and not 100000 and not overflows and not killed and not environment_with_it and not ended_in' $(PYTEST_ARGS)
 
 test-fuzz: setup-test $(FUZZ)/build.ninja ## a few seconds of each fuzzer
 	@cmake --build $(FUZZ) --target fuzzers -- $(NINJA_QUIET)
@@ -139,13 +140,18 @@ fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECON
 	@tests/fuzz/run $(abspath $(FUZZ)) $(FUZZERS)
 
 test-integration: setup-test build wheel ## tests against a real Tango, started and ended by them
-	@BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest tests/integration $(PYTEST_ARGS)
+	@BUILD_DIR='$(abspath $(BUILD))' $(PYTEST) tests/integration $(PYTEST_ARGS)
+
+test-integration-sanitizers: setup-test $(ASAN)/build.ninja ## those of them that are marked for it, under sanitizers
+	@cmake --build $(ASAN) -- $(NINJA_QUIET)
+	@BUILD_DIR='$(abspath $(ASAN))' TEST_PRELOAD="$$(gcc -print-file-name=libasan.so) \
+	    $$(gcc -print-file-name=libubsan.so)" $(PYTEST) tests/integration -m sanitizers $(PYTEST_ARGS)
 
 test-compat: wheel ## the same wheel on other Tango generations (root; makes three root file systems)
 	@scripts/setup compat
 	@PYTEST_ARGS="$(PYTEST_ARGS)" tests/compat/run $(RELEASES)
 
-# Built on its own: with the prefix that it is made for, and nothing of this machine's settings.
+# Built separately: with its own prefix, and none of this machine's settings.
 $(WHEEL)/build.ninja: $(WHEEL)/configuration $(CMAKE_LISTS)
 	$(call configure,$(WHEEL),-DCMAKE_INSTALL_PREFIX=/usr/local -DSTEM_TESTS=OFF)
 
@@ -176,10 +182,14 @@ build_pytango%: build ## PyTango 9.5.0 or 9.5.1 (..950, ..951) with the agent, f
 format: setup-lint ## put C and C++ into the house style
 	@clang-format -i $(C_FILES)
 
+check-includes: ## that src/ includes downwards only, and in no circle
+	@scripts/check-includes
+
 lint: setup-lint $(BUILD)/build.ninja ## style, and what the analysers know to be wrong
 	@clang-format --dry-run -Werror $(C_FILES)
 	@shellcheck $(SHELL_FILES)
 	@$(PYTHON) -m pyflakes $(PYTHON_FILES)
+	@scripts/check-includes
 	@printf '%s\n' $(filter %.c %.cpp,$(C_FILES)) | xargs -P "$$(nproc)" -I{} sh -c \
 	    'found=$$($(TIDY) {} 2>&1) || { echo "$$found"; exit 1; }'
 	@echo "Lint: nothing to complain about."
@@ -188,6 +198,15 @@ install: build ## into PREFIX, below DESTDIR
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)' >$(BUILD)/install.log || \
 	    { cat $(BUILD)/install.log; exit 1; }
 	@echo "Installed below $(DESTDIR)$(PREFIX)."
+
+# What install would put there now; of the folders, the one that is ours alone.
+uninstall: build ## remove from PREFIX, below DESTDIR, what install has put there
+	@stage=$$(mktemp -d) && trap 'rm -rf "$$stage"' EXIT && \
+	DESTDIR="$$stage" cmake --install $(BUILD) --prefix '$(PREFIX)' >$(BUILD)/install.log && \
+	find "$$stage" -not -type d -printf '%P\0' | xargs -0 -I{} rm -f -- '$(DESTDIR)/{}' && \
+	{ rmdir '$(DESTDIR)$(PREFIX)'/lib*/ska-tango-event-monitor \
+	    '$(DESTDIR)$(PREFIX)'/lib/*/ska-tango-event-monitor 2>/dev/null || true; }
+	@echo "Removed from $(DESTDIR)$(PREFIX)."
 
 clean: ## remove what was built
 	@rm -rf -- '$(BUILD)' '$(ASAN)' '$(TSAN)' '$(FUZZ)' '$(WHEEL)'

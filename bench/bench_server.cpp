@@ -1,10 +1,10 @@
-// The device server that is measured: it pushes events, subscribes to them, and says how long that
-// took.
+// The device server that is measured: it pushes events, subscribes to them, and measures how long
+// that took.
 //
 // Server name: bench_server/<instance>; device class: Bench. Built twice: as bench_server, an
 // ordinary server, into which the agent may be preloaded; and as bench_toggle, with the agent
 // linked in, which can take the agent's hooks out of libtango's slots and put them back between two
-// blocks of events, so that with and without are measured in one process within milliseconds of
+// blocks of events, so that both cases are measured in one process within milliseconds of
 // each other.
 //
 //   BENCH_ATTRIBUTES (environment)          how many attributes: a0, a1, ... (default: 1)
@@ -14,12 +14,12 @@
 //   Subscribe(device)                       to change events of all attributes of a device like
 //                                           this one
 //   Received() -> count                     callbacks so far
-//   Flow(count) -> events per second        from here to here, at full speed, never more on the way
-//                                           than ZeroMQ's queues hold; Subscribe to oneself before
+//   Flow(count) -> events per second        to itself, at full speed, never more on the way
+//                                           than ZeroMQ's queues hold; call Subscribe first
 //   MeasurePush([blocks, events, states]) -> nanoseconds   CPU time of the pushing thread per event
 //   MeasureReceive(device, blocks, events, states) -> nanoseconds   of the consumer thread; strings
 //
-// The last two take turns among states; the answer has one number for each block. A state: bit 0,
+// The last two alternate between the states; the answer has one number per block. A state: bit 0,
 // the hooks are in place; bit 1, the agent's monitoring is on; bit 2, Tango's own (cppTango 10.1
 // and later).
 
@@ -126,7 +126,8 @@ class Bench : public Tango::Device_4Impl
     void keep(Tango::DevLong count, Tango::DevLong milliseconds)
     {
         std::thread([this, count, milliseconds] {
-            omni_thread::ensure_self self; // what locks a device has to be one of the ORB's threads
+            omni_thread::ensure_self
+                self; // a thread that locks a device has to be one of the ORB's
             for (;;) {
                 burst(count);
                 std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
@@ -193,7 +194,7 @@ int64_t read_clock(clockid_t clock)
 
 enum { HOOKS = 1, AGENT_MONITORING = 2, TANGO_MONITORING = 4 };
 
-// Brings this process into a state; by no means while it is measured.
+// Puts this process into a state; not to be called while it is measured.
 void enter_state(Bench &device, int state)
 {
     static int now = -1;
@@ -231,7 +232,7 @@ CORBA::Any *measure_push(Bench &device, TestCommand<Bench> &command, const CORBA
         device.burst(events);
         const int64_t took = read_clock(CLOCK_THREAD_CPUTIME_ID) - start;
         (*result)[static_cast<CORBA::ULong>(block)] = static_cast<double>(took) / events;
-        // So that nothing that the other side does is left over for the next block.
+        // So that no work of the other side is left for the next block.
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return command.insert(result.release());

@@ -1,4 +1,4 @@
-"""What the monitor costs, against the same thing in Python (python_monitor.py)."""
+"""What the monitor costs, compared with the same in Python (python_monitor.py)."""
 
 import re
 import statistics
@@ -14,7 +14,7 @@ PYTHON_MONITOR = Path(__file__).resolve().with_name("python_monitor.py")
 
 
 def peak_mib(pid):
-    """The peak of a process's resident memory; None when it has ended."""
+    """The peak of a process's resident memory; None if it has ended."""
     found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else None
 
@@ -49,7 +49,7 @@ class Run:
             text += line
             if not re.match(rb"\d{4}-\d\d-\d\dT", line):
                 continue
-            # The heading of a poll, of which all is printed at once.
+            # The heading of a poll, which is printed in one go.
             self.first_output = self.first_output or time.monotonic() - begun
             moments.append(processor_ns(process.pid))
             # Not ru_maxrss: that of a child begins with what its parent had at the fork.
@@ -63,11 +63,11 @@ class Run:
 
 
 def sample_counts(text):
-    """How many samples the tables of all polls were made of."""
+    """How many samples are in the tables of all polls."""
     return [int(count) for count in re.findall(r"^  (?:push event|process) \[us\] +(\d+)", text, re.M)]
 
 
-# Its threads live to the end: a server ends with the thread that started it.
+# The pool's threads live to the end: a server ends with the thread that started it.
 starters = ThreadPoolExecutor(8)
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""The monitor as one writes it in Python, to measure ska-tango-event-monitor against.
+"""The monitor as one would write it in Python, to compare ska-tango-event-monitor with.
 
     python_monitor.py ADMIN-DEVICE... [-n COUNT] [--poll-period S]
 
 Asks all servers at the same time (a thread each, as PyTango's own calls wait without the GIL), parses
 their answers, and prints what changed since the last poll: what ska-tango-event-monitor -m prints, in
-the same tables. Written to be fast where that costs nothing: statistics by numpy, one write a poll.
+the same tables. Written to be fast where that takes no extra effort: statistics by numpy, one write per poll.
 """
 
 import argparse

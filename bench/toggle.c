@@ -3,20 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/elf_image.h"
-#include "agent/tango_abi.h"
+#include "agent/platform/elf_image.h"
+#include "agent/tango/libtango.h"
 
 enum { FUNCTIONS = 4 };
 
-static const struct {
-    const char *symbol;
-    bool is_prefix;
-} functions[FUNCTIONS] = {
-    {"zmq_msg_send", false},
-    {"zmq_msg_recv", false},
-    {"zmq_poll", false},
-    {"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", true},
-};
+static const libtango_symbol_t functions[FUNCTIONS] = {LIBTANGO_ZMQ_MSG_SEND, LIBTANGO_ZMQ_MSG_RECV,
+                                                       LIBTANGO_ZMQ_POLL, LIBTANGO_PUSH_EVENT};
 
 static elf_image_t libtango;
 static void *originals[FUNCTIONS];
@@ -31,18 +24,19 @@ static void never_called(void)
 static void exchange(void *const *addresses, void **replaced)
 {
     void *scratch[FUNCTIONS] = {0};
-    elf_hook_t list[FUNCTIONS];
+    libtango_hook_t list[FUNCTIONS];
     for (size_t i = 0; i < FUNCTIONS; i++)
-        list[i] = (elf_hook_t){functions[i].symbol, functions[i].is_prefix,
-                               addresses ? addresses[i] : (void *)never_called, &scratch[i], NULL};
-    elf_image_hook(&libtango, list, FUNCTIONS);
+        list[i] = (libtango_hook_t){functions[i], addresses ? addresses[i] : (void *)never_called,
+                                    &scratch[i]};
+    libtango_hook(&libtango, list, FUNCTIONS);
     for (size_t i = 0; replaced && i < FUNCTIONS; i++)
         replaced[i] = scratch[i];
 }
 
 bool toggle_prepare(void)
 {
-    if (!tango_find_library(&libtango, (const void *)toggle_prepare)) {
+    if (!libtango_find(&libtango,
+                       libtango_find_server_init(NULL, NULL, (const void *)toggle_prepare))) {
         fprintf(stderr, "bench: no libtango is loaded\n");
         return false;
     }
@@ -50,7 +44,7 @@ bool toggle_prepare(void)
     exchange(originals, NULL);
     for (size_t i = 0; i < FUNCTIONS; i++) {
         if (!originals[i]) {
-            fprintf(stderr, "bench: libtango has no slot for %s\n", functions[i].symbol);
+            fprintf(stderr, "bench: libtango has no slot for %s\n", libtango_name(functions[i]));
             return false;
         }
     }

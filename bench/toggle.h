@@ -1,15 +1,16 @@
 /*
  * toggle: for the benchmark: takes the agent's hooks out of libtango's slots, and puts them back.
  *
- * Only the functions on an event's way are toggled. By one thread, while no event is under way.
+ * Only the functions on an event's way are toggled. Call from one thread, while no event is on its
+ * way.
  */
 #ifndef STEM_BENCH_TOGGLE_H
 #define STEM_BENCH_TOGGLE_H
 
 #include <stdbool.h>
 
-/* To be called before Util::server_init, in which the agent hooks itself in. Returns false, and
-   says why, if this isn't possible. */
+/* Call it before Util::server_init, in which the agent installs its hooks. Returns false, and
+ * prints why, if this isn't possible. */
 bool toggle_prepare(void);
 
 void toggle_hooks(bool in_place);

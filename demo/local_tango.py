@@ -1,8 +1,8 @@
 """A private Tango on this machine: MariaDB, the Tango database, and device servers.
 
-Everything lives in one folder and listens on 127.0.0.1 only. What runs is written down there,
-in state.json, with each process's start time: a process is only ever ended when it is provably
-the one that was started. ``demo/local-tango`` is the command; the integration tests use
+Everything is in one folder and listens on 127.0.0.1 only. The running processes are listed there,
+in state.json, with their start times: a process is only ended if it is provably the one that was
+started. ``demo/local-tango`` is the command; the integration tests use
 :class:`LocalTango` directly.
 """
 
@@ -46,7 +46,7 @@ DEMO_INSTANCE = "demo"
 
 
 class LocalTangoError(Exception):
-    """What went wrong, in words for the user."""
+    """What went wrong, in words that the user understands."""
 
 
 def default_folder():
@@ -57,7 +57,7 @@ def default_folder():
 def listens_on(port):
     """Whether anybody listens on that TCP port of 127.0.0.1 (or of all addresses)."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Without it, connections that have just ended would count as somebody listening.
+        # Without it, connections that have just ended would look like a listener.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -76,8 +76,8 @@ def connects(port, address="127.0.0.1"):
 def free_port():
     """A TCP port of 127.0.0.1 that nobody listens on.
 
-    Taken from below the range that the kernel gives to outgoing connections, so that nobody
-    is handed it by chance before the server that it is meant for binds it.
+    It is below the range that the kernel uses for outgoing connections, so that nobody gets it by
+    chance before the server that it is meant for binds it.
     """
     for _ in range(200):
         port = random.randint(15000, 32000)
@@ -103,7 +103,7 @@ def _boot_id():
 
 
 class Process:
-    """A process that was started here, or by an earlier run that wrote it down."""
+    """A process that was started here, or by an earlier run according to its state file."""
 
     def __init__(self, name, pid, start_time, log):
         self.name = name
@@ -122,7 +122,7 @@ class Process:
         except ProcessLookupError:
             return
         try:
-            # The handle is bound to whoever has the pid now; only then is the check worth it.
+            # The handle belongs to the process that has the pid now; only after that the check is reliable.
             if self.running:
                 signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:
@@ -131,7 +131,7 @@ class Process:
             os.close(handle)
 
     def wait(self, timeout_s):
-        """Wait until it has ended; returns whether it did."""
+        """Wait for its end; returns whether it ended."""
         try:
             handle = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -169,7 +169,7 @@ class LocalTango:
         self.address = "127.0.0.1"  # where the Tango database listens; MariaDB always there
         self._read_state()
 
-    # What is written down ------------------------------------------------------------------
+    # The state file ----------------------------------------------------------------------
 
     @property
     def _state_file(self):
@@ -203,7 +203,7 @@ class LocalTango:
         new.replace(self._state_file)
 
     def make_folder(self):
-        """Make the folder; one that others could write to is refused, since we run what it says."""
+        """Create the folder; one that others can write to is refused, since we act on its content."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             info = self.folder.stat()
@@ -225,7 +225,7 @@ class LocalTango:
                 raise LocalTangoError(
                     f"another start or stop is under way in {self.folder}: try again later"
                 ) from error
-            # Whoever held it before may have changed what is written down.
+            # The previous holder of the lock may have changed the state file.
             self.processes = []
             self._read_state()
             yield
@@ -249,7 +249,7 @@ class LocalTango:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is for us: we end them in order
+                    start_new_session=True,  # Ctrl-C is for us: we shut them down
                     preexec_fn=self._preexec_fn,
                 )
             except OSError as error:
@@ -272,8 +272,8 @@ class LocalTango:
                 )
             if time.monotonic() > deadline:
                 raise LocalTangoError(
-                    f"{process.name} runs, but waited {START_TIMEOUT_S:g} s in vain until"
-                    f" {what}; the end of {process.log}:" + process.tail()
+                    f"{process.name} is running, but {START_TIMEOUT_S:g} s passed before {what};"
+                    f" the end of {process.log}:" + process.tail()
                 )
             time.sleep(0.05)
 
@@ -331,7 +331,7 @@ class LocalTango:
         self._wait_until(lambda: self._answers("sys/database/2"), databaseds, "it answered")
 
     def end_databaseds(self, number=signal.SIGKILL):
-        """End DataBaseds alone; what it knows stays in MariaDB."""
+        """End DataBaseds alone; its data stays in MariaDB."""
         for process in [process for process in self.processes if process.name == "DataBaseds"]:
             process.signal(number)
             process.wait(STOP_TIMEOUT_S)
@@ -340,12 +340,13 @@ class LocalTango:
     def _start_mariadb(self, port, password):
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
-        # Of its own: a starting MariaDB removes another's temporary tables, also one that works.
+        # A folder of its own: when it starts, MariaDB removes the temporary tables of any other in the
+        # folder, even of one that is running.
         temporary = self.folder / "temporary"
         temporary.mkdir(exist_ok=True)
-        # root needs to be told that it is meant; for others it is what happens anyway.
+        # root has to ask for this explicitly; for others it is the default.
         user = [f"--user={_user_name()}"]
-        # Only over a socket file could anybody be root there, and there is none.
+        # Anybody could be root there only through a socket file, and there is none.
         self._run(
             "mariadb-install-db",
             ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
@@ -367,13 +368,13 @@ class LocalTango:
             + ["--bind-address=127.0.0.1", "--socket=", "--skip-name-resolve"]
             + [f"--pid-file={self.folder / 'mariadbd.pid'}", f"--init-file={init}"]
             + [f"--tmpdir={temporary}"]
-            # A few hundred rows: small buffers, and no need to survive a power cut.
+            # There are only a few hundred rows: small buffers, and no need to survive a power cut.
             + ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=16M"]
             + ["--innodb-flush-log-at-trx-commit=0", "--performance-schema=OFF"]
             + user,
         )
         self._wait_until(lambda: connects(port), process, "it listened")
-        # It serves nobody before it has carried out the init file: whoever is early waits.
+        # It serves nobody before it has executed the init file: early clients wait.
         client = ["mariadb", "--no-defaults", "--protocol=TCP", "--host=127.0.0.1"]
         client += [f"--port={port}", "--user=tango", "tango"]
         with open(SCHEMA, "rb") as schema:
@@ -381,7 +382,7 @@ class LocalTango:
         init.unlink()
 
     def _answers(self, device, command=None):
-        """Whether a device answers: a ping, or a command without argument."""
+        """Whether a device answers a ping, or a command without argument."""
         import tango
 
         if not connects(self.port, self.address):
@@ -424,7 +425,7 @@ class LocalTango:
             self._spawn(script, argv, {"TANGO_HOST": self.tango_host})
         for process, (script, _, device) in zip(self.processes[-len(DEMO_DEVICES) :], DEMO_DEVICES):
             self._wait_until(lambda name=device: self._answers(name), process, f"{device} answered")
-            # The agent's commands come last of all that a server does to be ready.
+            # The agent's commands are the last thing to appear when a server starts.
             admin = f"dserver/{script}/{DEMO_INSTANCE}"
             if launcher:
                 self._wait_until(
@@ -436,7 +437,7 @@ class LocalTango:
     # The end -------------------------------------------------------------------------------
 
     def stop(self):
-        """End every process that runs, newest first; returns how many there were.
+        """End every running process, newest first; returns how many there were.
 
         The logs stay in the folder; the database does not.
         """
@@ -446,7 +447,7 @@ class LocalTango:
             if not process.wait(STOP_TIMEOUT_S):
                 process.signal(signal.SIGKILL)
                 if not process.wait(STOP_TIMEOUT_S):
-                    raise LocalTangoError(f"{process.name}, pid {process.pid}, cannot be ended")
+                    raise LocalTangoError(f"{process.name}, pid {process.pid}, cannot be stopped")
         self.processes = []
         for leftover in ("state.json", "init.sql", "mariadbd.pid"):
             (self.folder / leftover).unlink(missing_ok=True)
@@ -462,12 +463,12 @@ def _user_name():
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         raise LocalTangoError(
-            f"user {os.getuid()} has no name on this system, and MariaDB wants one"
+            f"user {os.getuid()} has no name on this system, and MariaDB needs one"
         ) from None
 
 
 def _program(name):
-    """The path of a program that may lie where only root's PATH looks."""
+    """The path of a program that may be in a folder of root's PATH only."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if path is None:
         raise LocalTangoError(f"{name} is missing: scripts/setup installs it")
@@ -502,15 +503,15 @@ def _start(local, options):
             same = options.port in (None, 0, local.port) and local.agent == bool(launcher)
             if not same:
                 raise LocalTangoError(
-                    f"a local Tango with other options runs in {local.folder}, on port"
+                    f"a local Tango with other options is running in {local.folder}, on port"
                     f" {local.port}: stop it first, or choose another folder with --dir"
                 )
-            print("The local Tango runs already.")
+            print("The local Tango is already running.")
             print(f"Use it with\n  export TANGO_HOST={local.tango_host}")
             return 0
         if any(alive):
             raise LocalTangoError(
-                f"only a part of the local Tango in {local.folder} still runs: stop it first"
+                f"only a part of the local Tango in {local.folder} is still running: stop it first"
             )
         local.processes = []
         port = DEFAULT_PORT if options.port is None else options.port
@@ -520,7 +521,7 @@ def _start(local, options):
         except BaseException:
             local.stop()
             raise
-    print(f"The local Tango runs, {'with' if launcher else 'without'} the agent:")
+    print(f"The local Tango is running, {'with' if launcher else 'without'} the agent:")
     _describe(local)
     print(f"Use it with\n  export TANGO_HOST={local.tango_host}")
     return 0
@@ -533,7 +534,7 @@ def _stop(local, _options):
     local.make_folder()
     with local.lock():
         count = local.stop()
-    print(f"Stopped {count} processes." if count else f"No local Tango ran in {local.folder}.")
+    print(f"Stopped {count} processes." if count else f"No local Tango was running in {local.folder}.")
     return 0
 
 
@@ -561,9 +562,9 @@ def _parse(argv):
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="start|stop|status")
     start = verbs.add_parser("start", help="start it, and return when everything answers")
-    stop = verbs.add_parser("stop", help="end what start started")
+    stop = verbs.add_parser("stop", help="stop what start started")
     status = verbs.add_parser(
-        "status", help="say what runs; exit status 0: everything, 1: a part, 3: nothing"
+        "status", help="show what is running; exit status 0: everything, 1: a part, 3: nothing"
     )
     for verb in (start, stop, status):
         verb.add_argument(

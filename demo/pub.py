@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The publishing device of the demo: attributes that change, and a command that overdoes it."""
+"""The publishing device of the demo: attributes that change, and a command that pushes too many events."""
 
 import math
 import time

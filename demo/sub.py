@@ -6,7 +6,9 @@ import threading
 import tango
 from tango.server import Device, attribute, command, device_property, run
 
-ATTRIBUTES = ("temperature", "uptime_ms", "waveform", "burst")
+# Not a polled one first: a poll that meets the first subscription of all crashes the publisher
+# (cppTango's issue 631).
+ATTRIBUTES = ("burst", "temperature", "uptime_ms", "waveform")
 
 
 class EventSubscriber(Device):

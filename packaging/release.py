@@ -1,8 +1,8 @@
-"""What there is to know of the release that this is: its version and its date.
+"""The current release: its version and its date.
 
-The version stands in the file VERSION, the date in the first heading of CHANGELOG.md:
-"## 1.2.3 (2030-12-31)". The date, and not the clock, goes into the packages, so that they can be
-made again with the same bytes. For shell scripts: ``release.py version``, ``epoch`` and
+The version is in the file VERSION, the date in the first heading of CHANGELOG.md:
+"## 1.2.3 (2030-12-31)". This date, not that of the clock, goes into the packages, so that they can be
+rebuilt byte for byte. For shell scripts: ``release.py version``, ``epoch`` and
 ``debian-changelog``.
 """
 
@@ -31,7 +31,7 @@ def release_date():
 
 
 def changes():
-    """What the changelog says of this release, a line each."""
+    """The changelog's entries for this release, one line each."""
     section = re.split(r"^## .*$", _changelog(), flags=re.MULTILINE)[1]
     return [line[2:] for line in section.splitlines() if line.startswith("- ")]
 

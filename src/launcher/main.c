@@ -15,7 +15,7 @@
 #define PROGRAM    "ska-tango-event-agent"
 #define ERROR_SIZE 8192
 
-/* The shells' own: what a caller expects of a command that starts another. */
+/* As in shells: what a caller expects of a command that starts another. */
 enum {
     EXIT_USAGE = 2,
     EXIT_NO_AGENT = 125,
@@ -35,21 +35,21 @@ static const char usage_text[] =
     "run   starts COMMAND, a Tango device server, with the event agent loaded. Its admin\n"
     "      device then has the commands QueryEventSystem, QueryEventAgent,\n"
     "      StartEventSystemPerfMon, StopEventSystemPerfMon and EnableEventSystemPerfMon.\n"
-    "path  prints where the agent lies.\n"
+    "path  prints the path of the agent.\n"
     "patch-wheel\n"
-    "      makes pytango-VERSION+events-....whl out of a PyTango wheel: the same PyTango, with "
-    "the\n"
-    "      agent inside, which \"import tango\" loads. It goes beside WHEEL, or to -o DIRECTORY.\n"
+    "      makes pytango-VERSION+events-....whl from a PyTango wheel: the same PyTango, with\n"
+    "      the agent inside, which \"import tango\" loads. It is put next to WHEEL, or into\n"
+    "      DIRECTORY.\n"
     "\n"
     "Options of run:\n"
     "  --perf           take performance samples from the start\n"
     "  --schema SCHEMA  how QueryEventSystem answers: 1 (the default), as cppTango 10.1 and later\n"
     "                   do, or legacy, as the older patched servers did\n"
-    "  --log LEVEL      what the agent says on standard error: off, error (the default), info\n"
+    "  --log LEVEL      what the agent logs to standard error: off, error (the default), info\n"
     "                   or debug\n"
     "\n"
     "Exit status of run: that of COMMAND; 125 if there is no agent, 126 if COMMAND cannot be run,\n"
-    "127 if it is not found; 2 for a wrong usage.\n";
+    "127 if it is not found; 2 for wrong usage.\n";
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
 {
@@ -79,8 +79,8 @@ static int is_one_of(const char *word, const char *const *words)
     return 0;
 }
 
-/* Reads the options of run and sets the agent's variables by them. Returns the index of the command
- * in argv, or -1 after it complained. */
+/* Reads the options of run and sets the agent's environment variables accordingly. Returns the
+ * index of the command in argv, or -1 after printing an error. */
 static int read_run_options(int argc, char **argv)
 {
     enum { PERF = 1, SCHEMA, LOG };
@@ -100,24 +100,24 @@ static int read_run_options(int argc, char **argv)
             break;
         case SCHEMA:
             if (!is_one_of(optarg, schemas)) {
-                complain("--schema is 1 or legacy, not '%s'", optarg);
+                complain("--schema must be 1 or legacy, not '%s'", optarg);
                 return -1;
             }
             setenv("SKA_TANGO_EVENT_AGENT_SCHEMA", optarg, 1);
             break;
         case LOG:
             if (!is_one_of(optarg, log_levels)) {
-                complain("--log is off, error, info or debug, not '%s'", optarg);
+                complain("--log must be off, error, info or debug, not '%s'", optarg);
                 return -1;
             }
             setenv("SKA_TANGO_EVENT_AGENT_LOG", optarg, 1);
             break;
-        default: /* getopt_long complained */
+        default: /* getopt_long printed an error */
             return -1;
         }
     }
     if (optind >= argc) {
-        complain("run: which command? see " PROGRAM " --help");
+        complain("run: no command given; see " PROGRAM " --help");
         return -1;
     }
     return optind;
@@ -153,7 +153,7 @@ static int run(int argc, char **argv)
     return failure == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-/* The agent's path, which the caller frees; or NULL after it complained. */
+/* The agent's path, which the caller frees; or NULL after printing an error. */
 static char *find_agent(void)
 {
     char error[ERROR_SIZE];
@@ -177,7 +177,7 @@ static int print_path(void)
 
 static int make_patched_wheel(int argc, char **argv)
 {
-    char error[ERROR_SIZE];
+    char message[ERROR_SIZE];
     const char *folder = NULL;
     char *agent = NULL;
     char *made = NULL;
@@ -189,19 +189,23 @@ static int make_patched_wheel(int argc, char **argv)
             return EXIT_USAGE;
         folder = optarg;
     }
+    if (folder != NULL && folder[0] == '\0') {
+        complain("patch-wheel: -o needs a directory");
+        return EXIT_USAGE;
+    }
     if (optind + 1 != argc) {
-        complain("patch-wheel: which wheel, and only one? see " PROGRAM " --help");
+        complain("patch-wheel: needs exactly one wheel; see " PROGRAM " --help");
         return EXIT_USAGE;
     }
     agent = find_agent();
     if (agent == NULL)
         return EXIT_NO_AGENT;
-    made = patch_wheel(argv[optind], agent, folder, error, sizeof error);
+    made = patch_wheel(argv[optind], agent, folder, message, sizeof message);
     free(agent);
-    if (made == NULL) {
-        complain("%s", error);
+    if (message[0] != '\0')
+        complain("%s", message);
+    if (made == NULL)
         return EXIT_FAILURE;
-    }
     puts(made);
     free(made);
     return finish_output();
@@ -226,8 +230,8 @@ int main(int argc, char **argv)
         return finish_output();
     }
     if (argc < 2)
-        complain("what shall I do? see " PROGRAM " --help");
+        complain("no command given; see " PROGRAM " --help");
     else
-        complain("don't understand '%s': see " PROGRAM " --help", argc > 2 ? argv[2] : verb);
+        complain("unknown argument '%s'; see " PROGRAM " --help", argc > 2 ? argv[2] : verb);
     return EXIT_USAGE;
 }

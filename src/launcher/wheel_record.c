@@ -1,25 +1,48 @@
 #include "launcher/wheel_record.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The path of a line, and where it ends: a path with a comma or a quote stands in quotes, and its
-   quotes are doubled. */
+bool wheel_record_is_plain(const char *path)
+{
+    do {
+        size_t length = strcspn(path, "/");
+        if (length == 0 || (length == 1 && path[0] == '.') ||
+            (length == 2 && strncmp(path, "..", 2) == 0))
+            return false;
+        path += length;
+        path += *path == '/';
+    } while (*path != '\0');
+    return true;
+}
+
+bool wheel_record_is_signature(const char *path, const char *info)
+{
+    size_t length = strlen(info);
+
+    return strncmp(path, info, length) == 0 &&
+           (strcmp(path + length, "RECORD.jws") == 0 || strcmp(path + length, "RECORD.p7s") == 0);
+}
+
+/* The path of a line, and where it ends: a path with a comma or a quote is quoted, and its quotes
+ * are doubled. NULL and errno if it is not a plain path. */
 static char *take_path(const char *line, size_t length, size_t *end)
 {
-    char *path = malloc(length + 1);
+    char *path = calloc(length + 1, 1);
     size_t size = 0;
     size_t at = 0;
     bool quoted = length > 0 && line[0] == '"';
+    bool is_open = quoted;
 
     if (path == NULL)
         return NULL;
     for (at = quoted ? 1 : 0; at < length; at++) {
         if (quoted && line[at] == '"') {
             if (at + 1 == length || line[at + 1] != '"') {
+                is_open = false;
                 at++;
                 break;
             }
@@ -29,8 +52,12 @@ static char *take_path(const char *line, size_t length, size_t *end)
         }
         path[size++] = line[at];
     }
-    path[size] = '\0';
     *end = at;
+    if (is_open || (at < length && line[at] != ',') || !wheel_record_is_plain(path)) {
+        free(path);
+        errno = EINVAL;
+        return NULL;
+    }
     return path;
 }
 
@@ -82,7 +109,7 @@ static bool is_changed(const char *path, const wheel_file_t *files, size_t file_
     return false;
 }
 
-/* One line of the old text, without its end; false without memory. */
+/* One line of the old text, without its end; false and errno if it can't be. */
 static bool update_line(FILE *out, const char *line, size_t length, const char *old_prefix,
                         const char *new_prefix, const wheel_file_t *files, size_t file_count)
 {
@@ -100,7 +127,7 @@ static bool update_line(FILE *out, const char *line, size_t length, const char *
         if (path == NULL)
             return false;
     }
-    if (!is_changed(path, files, file_count)) {
+    if (!is_changed(path, files, file_count) && !wheel_record_is_signature(path, new_prefix)) {
         write_path(out, path);
         fprintf(out, "%.*s\n", (int)(length - end), line + end);
     }
@@ -111,14 +138,19 @@ static bool update_line(FILE *out, const char *line, size_t length, const char *
 char *wheel_record_update(const char *text, size_t size, const char *old_prefix,
                           const char *new_prefix, const wheel_file_t *files, size_t file_count)
 {
+    static const char byte_order_mark[] = "\xef\xbb\xbf";
+    size_t start = 0;
     char *updated = NULL;
     size_t updated_size = 0;
-    bool ok = true;
+    int error = 0;
     FILE *out = open_memstream(&updated, &updated_size);
 
     if (out == NULL)
         return NULL;
-    for (size_t at = 0; at < size;) {
+    if (size >= strlen(byte_order_mark) &&
+        memcmp(text, byte_order_mark, strlen(byte_order_mark)) == 0)
+        start = strlen(byte_order_mark); /* no part of the first path */
+    for (size_t at = start; at < size;) {
         const char *line = text + at;
         const char *newline = memchr(line, '\n', size - at);
         size_t length = newline != NULL ? (size_t)(newline - line) : size - at;
@@ -126,15 +158,21 @@ char *wheel_record_update(const char *text, size_t size, const char *old_prefix,
         at += length + 1;
         if (length > 0 && line[length - 1] == '\r')
             length--;
-        if (length > 0)
-            ok = update_line(out, line, length, old_prefix, new_prefix, files, file_count) && ok;
+        if (length > 0 &&
+            !update_line(out, line, length, old_prefix, new_prefix, files, file_count)) {
+            error = errno;
+            break;
+        }
     }
     for (size_t i = 0; i < file_count; i++)
         write_file(out, &files[i]);
-    if (ferror(out))
-        ok = false;
-    if (fclose(out) != 0 || !ok) {
+    if (ferror(out) && error == 0)
+        error = ENOMEM;
+    if (fclose(out) != 0 && error == 0)
+        error = ENOMEM;
+    if (error != 0) {
         free(updated);
+        errno = error;
         return NULL;
     }
     return updated;

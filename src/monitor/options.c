@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "response/memory.h"
+#include "base/memory.h"
 
-/* Bounds that keep the arithmetic with times far from its ends, and the machine from spinning. */
+/* Bounds that keep calculations with times from overflowing, and the machine from spinning. */
 #define SECONDS_MIN     0.01
 #define POLL_PERIOD_MAX 1e6
 #define TIMEOUT_MAX     3600.0
@@ -30,7 +30,7 @@ enum {
     LONG_ONLY,
 };
 
-/* Of how many lines one is whole, with --changes alone. */
+/* The N of --changes without a value. */
 #define FULL_EVERY 100
 
 static const char short_options[] = ":o:amn:qhV";
@@ -69,7 +69,7 @@ static const char *long_name(int letter)
 }
 
 /*
- * A number as people write one: strtod alone would also take "nan", "inf", "0x1p3", " 1" and "-1".
+ * A number as people write it: strtod alone would also accept "nan", "inf", "0x1p3", " 1" and "-1".
  * Reads with the C locale's decimal point, as long as nobody sets LC_NUMERIC.
  */
 static bool parse_seconds(const char *text, double min, double max, double *seconds)
@@ -127,7 +127,7 @@ static bool parse_rotation(const char *text, recording_options_t *recording)
     return false;
 }
 
-/* The place of a word in a list that ends with NULL; -1 if it isn't there. */
+/* The index of a word in a list that ends with NULL; -1 if it isn't there. */
 static int place_of(const char *word, const char *const *words)
 {
     for (int i = 0; words[i]; i++)
@@ -142,12 +142,12 @@ static char *seconds_error(int letter, const char *text, double max)
                          text, SECONDS_MIN, max);
 }
 
-/* Takes an option that has a value; returns what is wrong with that, or NULL. */
+/* Handles an option that has a value; returns what is wrong with it, or NULL. */
 static char *take_value(options_t *options, int letter, char *value)
 {
     static const char *const formats[] = {"text", "json", "jsonl", NULL};
     static const char *const keys[] = {"loss", "rate", "latency", "processing", NULL};
-    summary_options_t *summary = &options->display.summary;
+    summary_options_t *summary = &options->view.summary;
     int64_t count = 0;
     int place = 0;
     switch (letter) {
@@ -165,7 +165,7 @@ static char *take_value(options_t *options, int letter, char *value)
         break;
     case 'o':
         if (value[0] == '\0')
-            return memory_string("--output: the name of the file is empty");
+            return memory_string("--output: the file name is empty");
         options->recording.path = value;
         break;
     case LONG_ROTATE:
@@ -184,8 +184,8 @@ static char *take_value(options_t *options, int letter, char *value)
     case LONG_FORMAT:
         place = place_of(value, formats);
         if (place < 0)
-            return memory_format("--format %s: text, json or jsonl", value);
-        options->display.format = (format_t)place;
+            return memory_format("--format %s: must be text, json or jsonl", value);
+        options->view.format = (format_t)place;
         break;
     case LONG_TOP:
         if (!parse_count(value, &count))
@@ -195,7 +195,7 @@ static char *take_value(options_t *options, int letter, char *value)
     case LONG_BY:
         place = place_of(value, keys);
         if (place < 0)
-            return memory_format("--by %s: loss, rate, latency or processing", value);
+            return memory_format("--by %s: must be loss, rate, latency or processing", value);
         summary->top_key = (top_key_t)place;
         break;
     case LONG_ONLY:
@@ -208,7 +208,7 @@ static char *take_value(options_t *options, int letter, char *value)
     return NULL;
 }
 
-/* Takes an option that has none. */
+/* Handles an option that has none. */
 static void take_flag(options_t *options, int letter)
 {
     switch (letter) {
@@ -216,7 +216,7 @@ static void take_flag(options_t *options, int letter)
         options->recording.append = true;
         break;
     case 'm':
-        options->perf = options->display.summary.perf = true;
+        options->perf = options->view.summary.perf = true;
         break;
     case 'q':
         options->quiet = true;
@@ -234,36 +234,47 @@ static void take_flag(options_t *options, int letter)
         options->recording.full_every = FULL_EVERY;
         break;
     default:
-        options->display.no_color = true; /* LONG_NO_COLOR */
+        options->view.no_color = true; /* LONG_NO_COLOR */
         break;
     }
 }
 
-/* What is wrong with an option that getopt_long() can't take. */
+/* "--changes 50": that number would be taken for a device. */
+static char *separated_number(const char *next)
+{
+    int64_t count = 0;
+    if (!next || !parse_count(next, &count))
+        return NULL;
+    return memory_format("--changes %s: the number follows an equals sign: --changes=%s", next,
+                         next);
+}
+
+/* What is wrong with an option that getopt_long() rejects. */
 static char *option_error(int letter, const char *argument)
 {
-    /* With a short option optopt is its letter; a long one stands in argv whole. */
+    /* For a short option, optopt is its letter; a long one is in argv. */
     if (letter == ':')
         return memory_format("%s: needs a value", argument);
     if (optopt > 0 && strncmp(argument, "--", 2) != 0)
         return memory_format("-%c: no such option", optopt);
     if (optopt > 0)
         return memory_format("%s: takes no value", argument);
-    return memory_format("%s: no such option, or short for more than one", argument);
+    return memory_format("%s: no such option, or ambiguous", argument);
 }
 
-/* What is wrong with options that are right by themselves; NULL: nothing. */
+/* What is wrong with the combination of valid options; NULL: nothing. */
 static char *check(const options_t *options)
 {
     const recording_options_t *recording = &options->recording;
     const bool has_devices = options->selection.name_count > 0 || options->selection.all;
     if (!has_devices && !options->read)
-        return memory_string("no device named");
+        return memory_string("no device given");
     if (options->read && (has_devices || options->list))
-        return memory_string("--read: shows a recording; no servers are asked meanwhile");
+        return memory_string(
+            "--read: shows a recording, so no device, --all or --list can be given");
     for (size_t i = 0; i < options->selection.name_count; i++)
         if (options->selection.names[i][0] == '\0')
-            return memory_string("the name of a device is empty");
+            return memory_string("a device name is empty");
     const bool rotates = recording->rotate_bytes > 0 || recording->rotate_seconds > 0;
     const char *needs_output = recording->append           ? "--append"
                                : recording->full_every > 0 ? "--changes"
@@ -280,7 +291,7 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     options->excluded = memory_new((size_t)argc, sizeof *options->excluded);
     options->selection.excluded = options->excluded;
     options->only = memory_new((size_t)argc, sizeof *options->only);
-    options->display.summary.filter.patterns = options->only;
+    options->view.summary.filter.patterns = options->only;
     *error = NULL;
     optind = 0; /* so that tests may parse more than one command line */
     int letter = 0;
@@ -295,6 +306,8 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
             *error = take_value(options, letter, optarg);
         else
             take_flag(options, letter);
+        if (letter == LONG_CHANGES && !optarg)
+            *error = separated_number(argv[optind]);
     }
     options->selection.names = argv + optind;
     options->selection.name_count = (size_t)(argc - optind);
@@ -321,42 +334,41 @@ void options_help(FILE *out)
         "DEVICE is a device, an admin device (dserver/SERVER/INSTANCE) or an alias, in the\n"
         "database of TANGO_HOST or as tango://HOST:PORT/...; without a database it is\n"
         "tango://HOST:PORT/DOMAIN/FAMILY/MEMBER#dbase=no. With a '*' in it, it stands for all\n"
-        "running devices of the database that match it; @FILE for the names in a file, one a\n"
+        "running devices of the database that match it; @FILE for the names in a file, one per\n"
         "line.\n"
         "\n"
         "      --all                  every running server of the database of TANGO_HOST\n"
-        "      --exclude PATTERN      but not the devices and servers that match; with '*', '?'\n"
-        "      --skip-unsupported     pass over servers that have no command to ask, also those\n"
-        "                             that are named outright\n"
+        "      --exclude PATTERN      except devices and servers that match; with '*', '?'\n"
+        "      --skip-unsupported     skip servers that have no command to ask, even if they\n"
+        "                             are named outright\n"
         "      --list                 print what would be watched, and which command each server\n"
-        "                             offers, and end\n"
+        "                             offers, and exit\n"
         "      --poll-period SECONDS  time from one poll to the next (default 10.0)\n"
         "      --timeout SECONDS      how long a server may take to answer (default 3)\n"
-        "  -n, --count N              stop after N polls (default: go on until interrupted)\n"
+        "  -n, --count N              stop after N polls (default: run until interrupted)\n"
         "  -m, --monitor-perf         have the servers take performance samples meanwhile,\n"
         "                             and show them\n"
         "  -o, --output FILE          record every answer in FILE, one JSON object per line;\n"
-        "                             - is standard output, and then no summaries are printed\n"
-        "                             what ends in .gz, .zst or .xz is compressed\n"
-        "  -a, --append               add to FILE instead of starting it anew\n"
-        "      --rotate SIZE|TIME     begin a new FILE when it has SIZE (100M) or every TIME "
-        "(1d);\n"
-        "                             the old one gets the time into its name\n"
-        "      --changes[=N]          record of most polls only what has changed, and of each N\n"
-        "                             (default 100) one whole\n"
+        "                             compressed if it ends in .gz, .zst or .xz; - is standard\n"
+        "                             output, and then no summaries are printed\n"
+        "  -a, --append               append to FILE instead of emptying it\n"
+        "      --rotate SIZE|TIME     begin a new FILE when it reaches SIZE (100M), or every\n"
+        "                             TIME (1d); the old file gets the time in its name\n"
+        "      --changes[=N]          record only what has changed, and every Nth poll (default\n"
+        "                             100) in full\n"
         "      --read FILE            show a recording instead of asking servers; with -o FILE2,\n"
-        "                             write it there, all polls whole\n"
+        "                             write it there, all polls in full\n"
         "  -q, --quiet                print no summaries\n"
-        "      --format FORMAT        of the summaries: text (default), json, jsonl\n"
+        "      --format FORMAT        format of the summaries: text (default), json, jsonl\n"
         "      --only PATTERN         only streams that match; with '*', '?'\n"
-        "      --top N                show, of all servers, the N streams at the top of a list\n"
-        "      --by KEY               put it in order by loss (default), rate, latency or\n"
+        "      --top N                show the top N streams of all servers instead\n"
+        "      --by KEY               what --top sorts by: loss (default), rate, latency or\n"
         "                             processing (the last two need -m, and the agent)\n"
         "      --no-color             no colour and no status line on a terminal\n"
-        "  -h, --help                 print this help and end\n"
-        "  -V, --version              print the version and end\n"
+        "  -h, --help                 print this help and exit\n"
+        "  -V, --version              print the version and exit\n"
         "\n"
-        "Exit status: 0 when all went well, also when ended by SIGINT or SIGTERM; 1 when it\n"
+        "Exit status: 0 if all went well, also if stopped by SIGINT or SIGTERM; 1 if it\n"
         "couldn't start or something was lost; 2 for a wrong command line.\n",
         out);
 }

@@ -9,29 +9,29 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "monitor/display.h"
-#include "monitor/recording.h"
-#include "monitor/selection.h"
+#include "monitor/poll/selection.h"
+#include "monitor/recording/recording.h"
+#include "monitor/view/view_options.h"
 
 typedef struct {
     double poll_period;            /* seconds from one poll to the next */
     double timeout;                /* seconds that a server has to answer */
-    int64_t count;                 /* stop after so many polls; 0: never */
-    recording_options_t recording; /* its path is NULL where there is none */
+    int64_t count;                 /* stop after this many polls; 0: never */
+    recording_options_t recording; /* its path is NULL if there is none */
     const char *read;              /* a recording to be shown instead of asking servers; or NULL */
-    display_options_t display;     /* how to print */
+    view_options_t view;           /* how to print */
     char **only;                   /* its patterns of streams; free the list with options_clear() */
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
-    bool list;                     /* print what would be watched, and end */
+    bool list;                     /* print what would be watched, and exit */
     selection_options_t selection; /* its names and patterns point into argv */
     char **excluded;               /* those patterns' list; free it with options_clear() */
 } options_t;
 
 typedef enum {
     OPTIONS_RUN,     /* do what the options say */
-    OPTIONS_HELP,    /* print options_help() and end */
-    OPTIONS_VERSION, /* print the version and end */
+    OPTIONS_HELP,    /* print options_help() and exit */
+    OPTIONS_VERSION, /* print the version and exit */
     OPTIONS_WRONG    /* *error says what is wrong with the command line */
 } options_result_t;
 

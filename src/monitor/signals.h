@@ -1,5 +1,5 @@
 /*
- * signals: what tells the monitor to stop, or that its recording was moved away.
+ * signals: those that tell the monitor to stop, or that its recording was moved away.
  *
  * They are blocked in every thread, so that none lands in one of the ORB's, and are read from
  * descriptors (signalfd) by whatever the main thread is waiting in.
@@ -10,21 +10,29 @@
 #include <stdbool.h>
 
 typedef struct {
-    int stop_fd;   /* readable once a signal says to stop; -1: that failed, errno says why */
-    int hangup_fd; /* readable after SIGHUP, where that is no reason to stop; or -1 */
+    int stop_fd;   /* readable once a signal says to stop; -1: that failed */
+    int hangup_fd; /* readable after SIGHUP, if that is no reason to stop; or -1 */
 } signals_t;
 
-/* Call before anything starts a thread. hangup_stops: what SIGHUP is for. */
-signals_t signals_open(bool hangup_stops);
+/*
+ * Call before anything starts a thread. hangup_stops: what SIGHUP is for.
+ *
+ * Every signal that somebody may send and that would end the program says to stop, since an unclean
+ * shutdown leaves performance monitoring on; except those that were ignored when the program was
+ * started, other than SIGINT and SIGTERM. SIGPIPE, SIGXFSZ and SIGTTOU are ignored: write() returns
+ * an error for them. If it fails, *error is one line, which the caller frees; else NULL.
+ */
+signals_t signals_open(bool hangup_stops, char **error);
 
-void signals_close(signals_t *self);
+/* Closes both. */
+void signals_clear(signals_t *self);
 
 bool signals_say_stop(const signals_t *self);
 
-/* Takes a signal to stop that waits; its number, or 0 if none does. */
+/* Takes a pending signal to stop; its number, or 0 if there is none. */
 int signals_take_stop(signals_t *self);
 
-/* Takes a SIGHUP that waits; false if none does. */
+/* Takes a pending SIGHUP; false if there is none. */
 bool signals_take_hangup(signals_t *self);
 
 /* Ends the program the way a signal does by itself. */

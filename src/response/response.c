@@ -2,29 +2,28 @@
 
 #include <string.h>
 
-#include "response/memory.h"
-
 bool response_pushed_count_is_next(const response_t *self)
 {
     return self->dialect != RESPONSE_AGENT;
 }
 
-/*
- * A name ends in ".idl5_change" or ".change"; only the part behind the last dot can hold a level,
- * and only digits can stand between "idl" and "_".
- */
-char *response_stream_of_topic(const char *topic)
+int64_t response_pushed_count(const response_t *self, const response_publisher_t *publisher)
 {
-    static const char mark[] = "idl";
-    char *stream = memory_string(topic);
-    char *dot = strrchr(stream, '.');
-    if (dot && strncmp(dot + 1, mark, sizeof(mark) - 1) == 0) {
-        const char *level = dot + sizeof(mark);
-        size_t digits = strspn(level, "0123456789");
-        if (digits > 0 && level[digits] == '_') {
-            const char *event_type = level + digits + 1;
-            memmove(dot + 1, event_type, strlen(event_type) + 1);
-        }
-    }
-    return stream;
+    const int64_t count = publisher->counts.pushed_event_count;
+    return count > 0 && response_pushed_count_is_next(self) ? count - 1 : count;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "");
+}
+
+int response_compare_not_connected(const void *a, const void *b)
+{
+    const response_not_connected_t *left = a;
+    const response_not_connected_t *right = b;
+    int order = compare_text(left->device, right->device);
+    if (order == 0)
+        order = compare_text(left->attribute, right->attribute);
+    return order != 0 ? order : compare_text(left->event_type, right->event_type);
 }

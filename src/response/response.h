@@ -8,8 +8,8 @@
  *   legacy      the older patched servers: no "version", "perf_stats", "att_name", -1 for null
  *
  * Numbers that an answer does not give are RESPONSE_UNKNOWN (a count) or NAN (a duration), never 0.
- * Unknown keys are passed over: the schema allows them. Strings are UTF-8 without NULs, but may
- * hold anything else: they come from the network (see printable.h).
+ * Unknown keys are ignored: the schema allows them. Strings are UTF-8 without NULs, but may contain
+ * anything else: they come from the network (see printable.h).
  */
 #ifndef STEM_RESPONSE_H
 #define STEM_RESPONSE_H
@@ -18,8 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A count that the answer does not give (null or no such key). */
-#define RESPONSE_UNKNOWN INT64_C(-1)
+#include "response/counters.h"
 
 typedef enum {
     RESPONSE_LEGACY,    /* a patched server: no "version" key */
@@ -27,7 +26,10 @@ typedef enum {
     RESPONSE_AGENT      /* version 1 with our agent's further keys (top key "agent") */
 } response_dialect_t;
 
-/* One bucket of a histogram: durations from from_nanos to below_nanos; NAN where it is open. */
+/* What an answer says about something that it need not mention. */
+typedef enum { RESPONSE_NOT_TOLD, RESPONSE_NO, RESPONSE_YES } response_told_t;
+
+/* One bucket of a histogram: durations from from_nanos to below_nanos; NAN: unbounded. */
 typedef struct {
     double from_nanos;
     double below_nanos;
@@ -45,31 +47,24 @@ typedef struct {
 
 /* One published event stream of a server. */
 typedef struct {
-    char *name;           /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
-    int64_t event_count;  /* events pushed. Exact from our agent. The built-in command gives one
-                             more than was pushed; see response_pushed_count_is_next() */
-    int64_t byte_count;   /* bytes of these events as handed to ZeroMQ; agent only */
-    char *last_event;     /* ISO 8601 time of the last one, or NULL; agent only */
-    bool has_subscribers; /* false only where the answer says that nobody listens any more */
+    char *name; /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
+    publisher_counts_t counts;
+    char *last_event;                 /* ISO 8601 time of the last one, or NULL; agent only */
+    response_told_t has_subscribers;  /* whether somebody still listens; agent only */
     response_histogram_t *push_event; /* or NULL */
 } response_publisher_t;
 
 /* One subscribed event topic of a server. */
 typedef struct {
     char *topic;        /* e.g. "tango://host:10000/foo/bar/pub/attr.idl5_change" */
-    char *channel_name; /* the event channel it comes through, or NULL */
-    int64_t callback_count;
-    int64_t server_counter;          /* last server counter received */
-    int64_t event_count;             /* received and not discarded */
-    int64_t missed_event_count;      /* how often a jump was detected; not how many events */
-    int64_t discarded_event_count;   /* duplicates */
-    int64_t lost_event_count;        /* how many events the jumps left out; agent only */
-    int64_t outage_lost_event_count; /* of these, those of a connection that was down; agent only */
-    int64_t publisher_restart_count; /* agent only */
-    int64_t byte_count;              /* agent only */
-    char *last_resubscribed;         /* ISO time or NULL */
-    char *last_event;                /* ISO time or NULL; agent only */
-    response_histogram_t *latency;   /* from the event's own time to its callbacks; or NULL */
+    char *channel_name; /* the event channel it arrives on, or NULL */
+    subscription_counts_t counts;
+    bool lost_is_minimum;             /* the answer has lost_event_count null, and some are known to
+                                         be lost: lost_event_count is their number */
+    char *last_resubscribed;          /* ISO time or NULL */
+    char *last_event;                 /* ISO time or NULL; agent only */
+    char *last_error_event;           /* likewise */
+    response_histogram_t *latency;    /* from the event's own time to its callbacks; or NULL */
     response_histogram_t *processing; /* of all its callbacks; or NULL */
 } response_subscription_t;
 
@@ -78,7 +73,7 @@ typedef struct {
     char *endpoint; /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
 } response_channel_t;
 
-/* A subscription that Tango could not make yet and keeps trying. "" where not given. */
+/* A subscription that Tango could not make yet and keeps retrying. "" if not given. */
 typedef struct {
     char *device;
     char *attribute;
@@ -105,14 +100,24 @@ typedef struct {
     bool discarded;
 } response_receive_sample_t;
 
-/* What a server's consumer thread, which receives all its events, does at the moment. */
+/* What a server's consumer thread, which receives all its events, is doing. */
 typedef struct {
-    char *state;           /* "polling", "callbacks", "order"; NULL if the answer doesn't tell */
-    char *topic;           /* whose callbacks run, or NULL */
-    char *since;           /* ISO time or NULL */
-    double state_micros;   /* for how long, or NAN */
-    double delayed_micros; /* for how long it has served orders only while events wait, or NAN */
+    char *state;         /* "polling", "callbacks", "order" (a control command); NULL: not known */
+    char *topic;         /* whose callbacks run, or NULL */
+    char *since;         /* ISO time or NULL */
+    double state_micros; /* for how long, or NAN */
+    double delayed_micros; /* for how long it has executed control commands only, while events wait;
+                              or NAN */
 } response_consumer_t;
+
+/* How many entries of its lists an answer omits because it would be too large. */
+typedef struct {
+    int64_t event_counters;
+    int64_t event_streams;
+    int64_t event_callbacks;
+    int64_t not_connected;
+    int64_t event_channels;
+} response_truncated_t;
 
 typedef struct response {
     response_dialect_t dialect;
@@ -139,8 +144,9 @@ typedef struct response {
     char *agent_version; /* our agent's version, tango's and pid; NULL, NULL and -1 without it */
     char *tango_version;
     int64_t agent_pid;
-    int64_t agent_uncounted; /* how often it did not count something because a table was full */
-    char *agent_attached;    /* ISO time of the agent's start in this process; NULL without it */
+    agent_counts_t agent_counts;
+    response_truncated_t truncated; /* each 0 if the answer doesn't say */
+    char *agent_attached; /* ISO time of the agent's start in this process; NULL without it */
 
     struct arena *strings; /* all of the above but the lists; private */
 } response_t;
@@ -150,11 +156,11 @@ typedef struct response {
  * *error (if error isn't NULL) is one printable line that says what is wrong and where; the caller
  * frees it. *error is NULL when a response is returned.
  *
- * Wrong are: text that is no JSON (as json_text_is_valid() has it, and without NULs), no object, a
- * "version" other than 1, a key whose value has the wrong type, a count that is negative or no
- * whole number, and an object with none of "version", "server" and "client". A key that is absent
- * is as one that is null. Of equal keys the last one counts, and each has to be right. The text
- * need not end with a NUL; it may hold anything.
+ * Errors are: text that is not JSON (by the rules of json_text_is_valid(), and without NULs), or
+ * not an object, a "version" other than 1, a key whose value has the wrong type, a count that is
+ * negative or not a whole number, and an object with none of "version", "server" and "client". An
+ * absent key is the same as null. Of duplicate keys the last one counts, and each has to be valid.
+ * The text need not end with a NUL; it may contain anything.
  */
 response_t *response_parse(const char *text, size_t size, char **error);
 
@@ -165,16 +171,15 @@ void response_drop_samples(response_t *self);
 void response_destroy(response_t **self);
 
 /*
- * Whether a publisher's event_count is the counter of the event to come, one more than was pushed,
- * as the built-in command and the patched servers show it.
+ * Whether a publisher's event_count is the counter of the next event, one more than was pushed, as
+ * from the built-in command and the patched servers.
  */
 bool response_pushed_count_is_next(const response_t *self);
 
-/*
- * A stream's or topic's name without its IDL level, so that a publisher's stream and its
- * subscribers' topics compare equal: ".../attr.idl5_change" gives ".../attr.change".
- * Returns a new string, owned by the caller.
- */
-char *response_stream_of_topic(const char *topic);
+/* How many events a publisher of that answer has pushed so far, or RESPONSE_UNKNOWN. */
+int64_t response_pushed_count(const response_t *self, const response_publisher_t *publisher);
+
+/* The order of two response_not_connected_t, for qsort(); the list of an answer is in it. */
+int response_compare_not_connected(const void *a, const void *b);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Reads an answer in one pass: the parser (yajl) calls back for each value, and what an answer may
- * hold is written down in tables of fields, so that nothing is built but the response itself.
+ * Reads an answer in one pass: the parser (yajl) calls back for each value, and tables of fields
+ * describe what an answer may contain, so that only the response itself is built.
  */
 #include <errno.h>
 #include <math.h>
@@ -8,13 +8,13 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
-#include "response/arena.h"
-#include "response/json_text.h"
-#include "response/memory.h"
-#include "response/printable.h"
+#include "base/arena.h"
+#include "base/json_text.h"
+#include "base/memory.h"
+#include "base/printable.h"
+#include "base/vector.h"
 #include "response/response.h"
 #include "response/response_schema.h"
-#include "response/vector.h"
 
 typedef enum {
     TOKEN_NULL,
@@ -28,20 +28,26 @@ typedef enum {
 typedef struct {
     token_kind_t kind;
     bool boolean;
-    const char *text; /* of a string or a number; no NUL behind it */
+    const char *text; /* of a string or a number; not NUL-terminated */
     size_t size;
+    bool is_integer; /* a number that integer holds */
+    int64_t integer;
 } token_t;
 
 enum { MAX_FRAMES = 8 };
 
+/* A bucket of a histogram: from, below, how many. */
+enum { BUCKET_PARTS = 3 };
+
 typedef struct {
     const node_t *node;
     void *record;
-    const field_t *field; /* what the key just read stands for, or NULL */
-    size_t next_field;    /* keys mostly come in the tables' order */
-    char *name;           /* NODE_NAMES, NODE_COUNTS: the key just read */
-    size_t index;         /* NODE_LIST, NODE_BUCKET: of the value to come */
-    unsigned stronger;    /* which fields had the legacy spelling */
+    const field_t *field;     /* what the key just read means, or NULL */
+    const counter_t *counter; /* likewise */
+    size_t next_key;          /* after the one just read: its fields, then its counters */
+    char *name;               /* NODE_NAMES, NODE_COUNTS: the key just read */
+    size_t index;             /* NODE_LIST, NODE_BUCKET: of the value to come */
+    unsigned stronger;        /* which fields had the legacy spelling */
 } frame_t;
 
 typedef struct {
@@ -51,7 +57,7 @@ typedef struct {
     size_t last_size;
     bool legacy;
     const char *stopped; /* what is wrong with the text */
-    char *error;         /* or with what it says */
+    char *error;         /* or with its content */
     frame_t frames[MAX_FRAMES];
     size_t frame_count;
     size_t depth;   /* of the text */
@@ -71,7 +77,7 @@ static const char *token_name(const token_t *token)
     return names[token->kind];
 }
 
-/* Where the value that is being read stands. */
+/* The position of the value that is being read. */
 static char *place_of(const parser_t *self)
 {
     char *place = memory_string("");
@@ -81,8 +87,9 @@ static char *place_of(const parser_t *self)
         char *longer = NULL;
         switch (frame->node->kind) {
         case NODE_RECORD:
-            if (frame->field)
-                longer = memory_format("%s%s%s", place, *place ? "." : "", frame->field->key);
+            if (frame->field || frame->counter)
+                longer = memory_format("%s%s%s", place, *place ? "." : "",
+                                       frame->field ? frame->field->key : frame->counter->key);
             break;
         case NODE_COUNTS:
         case NODE_NAMES:
@@ -128,17 +135,17 @@ static void fail_type(parser_t *self, const char *expected, const token_t *token
 /* ---- values ---- */
 
 /* A whole number in decimal digits; false if it isn't one, or too large. */
-static bool read_integer(const token_t *token, int64_t *value)
+static bool read_integer(const char *text, size_t size, int64_t *value)
 {
-    const bool negative = token->text[0] == '-';
+    const bool negative = text[0] == '-';
     const size_t first = negative;
-    if (token->size - first > 18) /* 10^18 < 2^63 */
+    if (size - first > 18) /* 10^18 < 2^63 */
         return false;
     int64_t sum = 0;
-    for (size_t i = first; i < token->size; i++) {
-        if (token->text[i] < '0' || token->text[i] > '9')
+    for (size_t i = first; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
             return false;
-        sum = sum * 10 + (token->text[i] - '0');
+        sum = sum * 10 + (text[i] - '0');
     }
     *value = negative ? -sum : sum;
     return true;
@@ -146,15 +153,14 @@ static bool read_integer(const token_t *token, int64_t *value)
 
 static double read_real(const token_t *token)
 {
-    int64_t integer = 0;
-    if (read_integer(token, &integer))
-        return (double)integer;
+    if (token->is_integer)
+        return (double)token->integer;
     return json_text_number(token->text, token->size);
 }
 
 static bool read_large_integer(const token_t *token, int64_t *value)
 {
-    char *text = memory_format("%.*s", (int)token->size, token->text);
+    char *text = memory_copy(token->text, token->size);
     char *end = NULL;
     errno = 0;
     *value = strtoll(text, &end, 10);
@@ -172,8 +178,8 @@ static void read_count(parser_t *self, const token_t *token, int64_t *result)
         fail_type(self, "a count", token);
         return;
     }
-    int64_t count = 0;
-    if (!read_integer(token, &count) && !read_large_integer(token, &count)) {
+    int64_t count = token->integer;
+    if (!token->is_integer && !read_large_integer(token, &count)) {
         /* Writers that know only floating point numbers write 12.0. */
         const double real = read_real(token);
         if (real != floor(real)) {
@@ -209,7 +215,7 @@ static void read_micros(parser_t *self, const token_t *token, double *result)
         *result = micros;
 }
 
-/* One copy of strings that are the same in a row, as the names in samples mostly are. */
+/* A single copy of consecutive equal strings, as the names in samples mostly are. */
 static char *keep_string(parser_t *self, const token_t *token)
 {
     if (!self->last_string || token->size != self->last_size ||
@@ -256,7 +262,7 @@ static bool opens(const node_t *node, const token_t *token)
     return token->kind == (list ? TOKEN_LIST : TOKEN_OBJECT);
 }
 
-/* Begins what a key holds. */
+/* Begins the value of a key. */
 static void read_node(parser_t *self, const node_t *node, const token_t *token)
 {
     if (token->kind != TOKEN_NULL && !opens(node, token)) {
@@ -288,6 +294,15 @@ static void read_histogram(parser_t *self, const token_t *token, response_histog
     push_frame(self, &schema_histogram, histogram);
 }
 
+static response_told_t read_told(parser_t *self, const token_t *token)
+{
+    if (token->kind == TOKEN_BOOLEAN)
+        return token->boolean ? RESPONSE_YES : RESPONSE_NO;
+    if (token->kind != TOKEN_NULL)
+        fail_type(self, "true or false", token);
+    return RESPONSE_NOT_TOLD;
+}
+
 static void read_field(parser_t *self, frame_t *frame, const token_t *token)
 {
     const field_t *field = frame->field;
@@ -297,12 +312,10 @@ static void read_field(parser_t *self, frame_t *frame, const token_t *token)
         read_string(self, token, member);
         break;
     case FIELD_BOOLEAN:
-        if (token->kind == TOKEN_BOOLEAN)
-            *(bool *)member = token->boolean;
-        else if (token->kind == TOKEN_NULL)
-            *(bool *)member = field->absent;
-        else
-            fail_type(self, "true or false", token);
+        *(bool *)member = read_told(self, token) == RESPONSE_YES;
+        break;
+    case FIELD_TOLD:
+        *(response_told_t *)member = read_told(self, token);
         break;
     case FIELD_COUNT:
         read_count(self, token, member);
@@ -357,9 +370,14 @@ static void read_value(parser_t *self, const token_t *token)
     case NODE_RECORD:
         if (frame->field)
             read_field(self, frame, token);
+        else if (frame->counter)
+            read_count(
+                self, token,
+                counter_in(frame->counter, (char *)frame->record + frame->node->counts_offset));
         break;
     case NODE_COUNTS:
-        read_count(self, token, &schema_add_counter(&self->draft, frame->name)->event_count);
+        read_count(self, token,
+                   &schema_add_counter(&self->draft, frame->name)->counts.pushed_event_count);
         break;
     case NODE_NAMES:
     case NODE_LIST:
@@ -391,6 +409,8 @@ static void read_value(parser_t *self, const token_t *token)
 static void end_frame(parser_t *self)
 {
     const frame_t *frame = &self->frames[self->frame_count - 1];
+    if (frame->node->kind == NODE_BUCKET && frame->index < BUCKET_PARTS)
+        fail(self, "expected buckets of three numbers");
     if (frame->node->kind == NODE_BUCKETS) {
         const size_t size = self->buckets.count * sizeof(response_bucket_t);
         self->histogram->bucket_count = self->buckets.count;
@@ -445,9 +465,9 @@ static int take_boolean(void *context, int boolean)
 static int take_number(void *context, const char *text, size_t size)
 {
     parser_t *self = context;
-    const token_t token = {.kind = TOKEN_NUMBER, .text = text, .size = size};
-    int64_t integer = 0;
-    if (!read_integer(&token, &integer) && !isfinite(read_real(&token))) {
+    token_t token = {.kind = TOKEN_NUMBER, .text = text, .size = size};
+    token.is_integer = read_integer(text, size, &token.integer);
+    if (!token.is_integer && !isfinite(read_real(&token))) {
         self->stopped = JSON_TEXT_TOO_LARGE;
         return 0;
     }
@@ -478,29 +498,58 @@ static int take_list(void *context)
     return take_value(context, &(token_t){.kind = TOKEN_LIST});
 }
 
-static bool is_key(const field_t *field, const char *key, size_t size)
+static bool is_key(const char *one, const char *key, size_t size)
 {
-    return strncmp(field->key, key, size) == 0 && field->key[size] == '\0';
+    return size > 0 && *one == *key && strncmp(one, key, size) == 0 && one[size] == '\0';
 }
 
-/* The field of a key; NULL if it isn't read. */
-static const field_t *find_field(const parser_t *self, frame_t *frame, const char *key, size_t size)
+static const char *key_at(const node_t *node, size_t place)
+{
+    return place < node->field_count ? node->fields[place].key
+                                     : node->counters->list[place - node->field_count].key;
+}
+
+/* The index of a key among those of the frame's node; one past the end if it isn't read. */
+static size_t find_key(frame_t *frame, const char *key, size_t size)
 {
     const node_t *node = frame->node;
-    for (size_t i = 0; i < node->field_count; i++) {
-        const size_t place = (frame->next_field + i) % node->field_count;
-        const field_t *field = &node->fields[place];
-        if (!is_key(field, key, size))
+    const size_t count = node->field_count + node->counter_count;
+    atomic_uchar *follower = &node->followers[frame->next_key];
+    const unsigned char last = atomic_load_explicit(follower, memory_order_relaxed);
+    size_t place = last > 0 ? last - 1U : frame->next_key;
+    for (size_t i = 0; i < count; i++, place++) {
+        place = place < count ? place : 0;
+        if (!is_key(key_at(node, place), key, size))
             continue;
-        frame->next_field = place + 1;
-        if (field->legacy) {
-            /* It stands behind the field whose place it takes. */
-            frame->stronger |= 1U << (place - 1);
-            return self->legacy ? field : NULL;
-        }
-        return self->legacy && (frame->stronger & 1U << place) ? NULL : field;
+        frame->next_key = place + 1;
+        if (last != place + 1)
+            atomic_store_explicit(follower, (unsigned char)(place + 1), memory_order_relaxed);
+        return place;
     }
-    return NULL;
+    return count;
+}
+
+/* A field that was found; NULL if it isn't read. */
+static const field_t *field_at(const parser_t *self, frame_t *frame, size_t place)
+{
+    const field_t *field = &frame->node->fields[place];
+    if (field->legacy && place > 0) {
+        /* It comes after the field that it replaces. */
+        frame->stronger |= 1U << (place - 1);
+        return self->legacy ? field : NULL;
+    }
+    return self->legacy && (frame->stronger & 1U << place) ? NULL : field;
+}
+
+/* Finds the meaning of a key, in frame. */
+static void take_record_key(parser_t *self, frame_t *frame, const char *key, size_t size)
+{
+    const node_t *node = frame->node;
+    const size_t place = find_key(frame, key, size);
+    frame->field = place < node->field_count ? field_at(self, frame, place) : NULL;
+    frame->counter = place >= node->field_count && place < node->field_count + node->counter_count
+                         ? &node->counters->list[place - node->field_count]
+                         : NULL;
 }
 
 static int take_key(void *context, const unsigned char *key, size_t size)
@@ -513,7 +562,7 @@ static int take_key(void *context, const unsigned char *key, size_t size)
         return 1;
     frame_t *frame = &self->frames[self->frame_count - 1];
     if (frame->node->kind == NODE_RECORD)
-        frame->field = find_field(self, frame, text, size);
+        take_record_key(self, frame, text, size);
     else
         frame->name = arena_copy(self->strings, text, size);
     return 1;
@@ -533,21 +582,6 @@ static const yajl_callbacks callbacks = {
 
 /* ---- the lists, in order ---- */
 
-static int compare_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "");
-}
-
-static int compare_not_connected(const void *a, const void *b)
-{
-    const response_not_connected_t *left = a;
-    const response_not_connected_t *right = b;
-    int order = compare_text(left->device, right->device);
-    if (order == 0)
-        order = compare_text(left->attribute, right->attribute);
-    return order != 0 ? order : compare_text(left->event_type, right->event_type);
-}
-
 /* Publishers are the streams of "event_counters", and of the agent's "event_streams". */
 static void merge_publishers(parser_t *self)
 {
@@ -565,8 +599,8 @@ static void merge_publishers(parser_t *self)
                               : strcmp(counters[i].name, streams[j].name);
         response_publisher_t *publisher = vector_add(&merged);
         *publisher = order < 0 ? counters[i] : streams[j];
-        if (order == 0 && publisher->event_count == RESPONSE_UNKNOWN)
-            publisher->event_count = counters[i].event_count;
+        if (order == 0 && publisher->counts.pushed_event_count == RESPONSE_UNKNOWN)
+            publisher->counts.pushed_event_count = counters[i].counts.pushed_event_count;
         i += order <= 0;
         j += order >= 0;
     }
@@ -581,6 +615,16 @@ static void finish(parser_t *self)
     vector_sort_by_name(&self->draft.channels);
     response->subscriptions =
         vector_take(&self->draft.subscriptions, &response->subscription_count);
+    for (size_t i = 0; i < response->subscription_count; i++) {
+        subscription_counts_t *counts = &response->subscriptions[i].counts;
+        const bool is_minimum =
+            counts->lost_event_count == RESPONSE_UNKNOWN && counts->known_lost_event_count > 0;
+        if (is_minimum)
+            counts->lost_event_count = counts->known_lost_event_count;
+        else if (counts->lost_event_count != RESPONSE_UNKNOWN)
+            counts->known_lost_event_count = counts->lost_event_count;
+        response->subscriptions[i].lost_is_minimum = is_minimum;
+    }
     response->channels = vector_take(&self->draft.channels, &response->channel_count);
     response->push_samples = vector_take(&self->draft.push_samples, &response->push_sample_count);
     response->receive_samples =
@@ -595,7 +639,7 @@ static void finish(parser_t *self)
             entry->event_type ? entry->event_type : arena_copy(self->strings, "", 0);
     }
     qsort(response->not_connected, response->not_connected_count, sizeof *response->not_connected,
-          compare_not_connected);
+          response_compare_not_connected);
     response->dialect = self->draft.has_agent ? RESPONSE_AGENT
                         : self->legacy        ? RESPONSE_LEGACY
                                               : RESPONSE_VERSION_1;
@@ -626,7 +670,7 @@ static int version_key(void *context, const unsigned char *key, size_t size)
     return self->legacy;
 }
 
-/* What a number means depends on that, wherever in the text it comes; mostly it comes first. */
+/* The meaning of numbers depends on it, wherever in the text it is; mostly it comes first. */
 static bool lacks_version(const char *text, size_t size)
 {
     static const yajl_callbacks calls = {
@@ -637,7 +681,7 @@ static bool lacks_version(const char *text, size_t size)
         .yajl_end_array = version_end,
     };
     parser_t self = {.legacy = true};
-    /* Whether the text is JSON is found out later. */
+    /* Whether the text is JSON is checked later. */
     yajl_handle handle = yajl_alloc(&calls, NULL, &self);
     yajl_parse(handle, (const unsigned char *)text, size);
     yajl_free(handle);
@@ -702,7 +746,7 @@ response_t *response_parse(const char *text, size_t size, char **error)
     else
         finish(&self);
     parser_clear(&self);
-    /* Handed on without what could disturb a terminal or break the line. */
+    /* Passed on without anything that could disturb a terminal or break the line. */
     if (error)
         *error = problem ? printable_copy(problem, true) : NULL;
     free(problem);

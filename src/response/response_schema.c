@@ -29,8 +29,17 @@ static void *open_agent(draft_t *self, bool present)
     response_t *response = self->response;
     self->has_agent = present;
     response->agent_version = response->tango_version = response->agent_attached = NULL;
-    response->agent_pid = response->agent_uncounted = RESPONSE_UNKNOWN;
+    response->agent_pid = RESPONSE_UNKNOWN;
+    counters_clear(&counters_of_agent, &response->agent_counts);
+    response->truncated = (response_truncated_t){0};
     return response;
+}
+
+static void *open_truncated(draft_t *self, bool present)
+{
+    (void)present;
+    self->response->truncated = (response_truncated_t){0};
+    return &self->response->truncated;
 }
 
 static void *open_consumer(draft_t *self, bool present)
@@ -93,9 +102,7 @@ static response_publisher_t *add_publisher(vector_t *list, char *name)
 {
     response_publisher_t *publisher = vector_add(list);
     publisher->name = name;
-    publisher->event_count = RESPONSE_UNKNOWN;
-    publisher->byte_count = RESPONSE_UNKNOWN;
-    publisher->has_subscribers = true;
+    counters_clear(&counters_of_publisher, &publisher->counts);
     return publisher;
 }
 
@@ -107,18 +114,8 @@ static void *add_stream(draft_t *self, char *name)
 static void *add_subscription(draft_t *self, char *topic)
 {
     response_subscription_t *subscription = vector_add(&self->subscriptions);
-    *subscription = (response_subscription_t){
-        .topic = topic,
-        .callback_count = RESPONSE_UNKNOWN,
-        .server_counter = RESPONSE_UNKNOWN,
-        .event_count = RESPONSE_UNKNOWN,
-        .missed_event_count = RESPONSE_UNKNOWN,
-        .discarded_event_count = RESPONSE_UNKNOWN,
-        .lost_event_count = RESPONSE_UNKNOWN,
-        .outage_lost_event_count = RESPONSE_UNKNOWN,
-        .publisher_restart_count = RESPONSE_UNKNOWN,
-        .byte_count = RESPONSE_UNKNOWN,
-    };
+    subscription->topic = topic;
+    counters_clear(&counters_of_subscription, &subscription->counts);
     return subscription;
 }
 
@@ -160,7 +157,15 @@ static void *add_receive_sample(draft_t *self, char *name)
 
 /* ---- what an answer may hold ---- */
 
-#define FIELDS(list) .fields = (list), .field_count = sizeof(list) / sizeof((list)[0])
+#define FIELDS(list)                                                                               \
+    .fields = (list), .field_count = sizeof(list) / sizeof((list)[0]),                             \
+    .followers = (atomic_uchar[SCHEMA_MAX_KEYS + 1])                                               \
+    {                                                                                              \
+        0                                                                                          \
+    }
+#define COUNTERS(table, record, member)                                                            \
+    .counters = &(table), .counter_count = sizeof(((record *)0)->member) / sizeof(int64_t),        \
+    .counts_offset = offsetof(record, member)
 
 const node_t schema_bucket = {.kind = NODE_BUCKET};
 static const node_t buckets_node = {.kind = NODE_BUCKETS, .entry = &schema_bucket};
@@ -176,14 +181,14 @@ static const node_t counters_node = {
     .kind = NODE_COUNTS, .section = "server.event_counters", .open = open_counters};
 
 static const field_t stream_fields[] = {
-    {"pushed_event_count", FIELD_COUNT, .offset = offsetof(response_publisher_t, event_count)},
-    {"byte_count", FIELD_COUNT, .offset = offsetof(response_publisher_t, byte_count)},
     {"last_event", FIELD_STRING, .offset = offsetof(response_publisher_t, last_event)},
-    {"has_subscribers", FIELD_BOOLEAN, .offset = offsetof(response_publisher_t, has_subscribers),
-     .absent = true},
+    {"has_subscribers", FIELD_TOLD, .offset = offsetof(response_publisher_t, has_subscribers)},
     {"push_event_histogram", FIELD_HISTOGRAM, .offset = offsetof(response_publisher_t, push_event)},
 };
-static const node_t stream_node = {.kind = NODE_RECORD, FIELDS(stream_fields), .add = add_stream};
+static const node_t stream_node = {.kind = NODE_RECORD,
+                                   FIELDS(stream_fields),
+                                   COUNTERS(counters_of_publisher, response_publisher_t, counts),
+                                   .add = add_stream};
 static const node_t streams_node = {.kind = NODE_NAMES,
                                     .section = "server.event_streams",
                                     .open = open_streams,
@@ -213,29 +218,24 @@ static const node_t server_node = {.kind = NODE_RECORD, FIELDS(server_fields), .
 
 static const field_t subscription_fields[] = {
     {"channel_name", FIELD_STRING, .offset = offsetof(response_subscription_t, channel_name)},
-    {"callback_count", FIELD_COUNT, .offset = offsetof(response_subscription_t, callback_count)},
-    {"server_counter", FIELD_COUNT, .offset = offsetof(response_subscription_t, server_counter)},
-    {"event_count", FIELD_COUNT, .offset = offsetof(response_subscription_t, event_count)},
-    {"missed_event_count", FIELD_COUNT,
-     .offset = offsetof(response_subscription_t, missed_event_count)},
-    {"discarded_event_count", FIELD_COUNT,
-     .offset = offsetof(response_subscription_t, discarded_event_count)},
     {"last_resubscribed", FIELD_STRING,
      .offset = offsetof(response_subscription_t, last_resubscribed)},
-    {"lost_event_count", FIELD_COUNT,
-     .offset = offsetof(response_subscription_t, lost_event_count)},
-    {"outage_lost_event_count", FIELD_COUNT,
-     .offset = offsetof(response_subscription_t, outage_lost_event_count)},
-    {"publisher_restart_count", FIELD_COUNT,
-     .offset = offsetof(response_subscription_t, publisher_restart_count)},
-    {"byte_count", FIELD_COUNT, .offset = offsetof(response_subscription_t, byte_count)},
+    {"last_error_event", FIELD_STRING,
+     .offset = offsetof(response_subscription_t, last_error_event)},
     {"last_event", FIELD_STRING, .offset = offsetof(response_subscription_t, last_event)},
     {"latency_histogram", FIELD_HISTOGRAM, .offset = offsetof(response_subscription_t, latency)},
     {"processing_histogram", FIELD_HISTOGRAM,
      .offset = offsetof(response_subscription_t, processing)},
 };
+_Static_assert(sizeof subscription_fields / sizeof *subscription_fields +
+                       sizeof(subscription_counts_t) / sizeof(int64_t) <=
+                   SCHEMA_MAX_KEYS,
+               "the object with the most keys");
 static const node_t subscription_node = {
-    .kind = NODE_RECORD, FIELDS(subscription_fields), .add = add_subscription};
+    .kind = NODE_RECORD,
+    FIELDS(subscription_fields),
+    COUNTERS(counters_of_subscription, response_subscription_t, counts),
+    .add = add_subscription};
 static const node_t subscriptions_node = {.kind = NODE_NAMES,
                                           .section = "client.event_callbacks",
                                           .open = open_subscriptions,
@@ -276,7 +276,7 @@ static const field_t receive_sample_fields[] = {
     {"process_micros", FIELD_MICROS, .offset = offsetof(response_receive_sample_t, process_micros)},
     {"first_callback_latency_micros", FIELD_MICROS,
      .offset = offsetof(response_receive_sample_t, first_callback_latency_micros)},
-    /* So it is misspelt in the servers out there. */
+    /* The existing servers misspell it like this. */
     {"first_callback_lactency_micros", FIELD_MICROS,
      .offset = offsetof(response_receive_sample_t, first_callback_latency_micros), .legacy = true},
     {"callback_count", FIELD_COUNT, .offset = offsetof(response_receive_sample_t, callback_count)},
@@ -310,14 +310,27 @@ static const field_t client_fields[] = {
 };
 static const node_t client_node = {.kind = NODE_RECORD, FIELDS(client_fields), .open = open_client};
 
+static const field_t truncated_fields[] = {
+    {"event_counters", FIELD_COUNT, .offset = offsetof(response_truncated_t, event_counters)},
+    {"event_streams", FIELD_COUNT, .offset = offsetof(response_truncated_t, event_streams)},
+    {"event_callbacks", FIELD_COUNT, .offset = offsetof(response_truncated_t, event_callbacks)},
+    {"not_connected", FIELD_COUNT, .offset = offsetof(response_truncated_t, not_connected)},
+    {"event_channels", FIELD_COUNT, .offset = offsetof(response_truncated_t, event_channels)},
+};
+static const node_t truncated_node = {
+    .kind = NODE_RECORD, FIELDS(truncated_fields), .open = open_truncated};
+
 static const field_t agent_fields[] = {
     {"version", FIELD_STRING, .offset = offsetof(response_t, agent_version)},
     {"tango_version", FIELD_STRING, .offset = offsetof(response_t, tango_version)},
     {"pid", FIELD_COUNT, .offset = offsetof(response_t, agent_pid)},
     {"attached", FIELD_STRING, .offset = offsetof(response_t, agent_attached)},
-    {"uncounted", FIELD_COUNT, .offset = offsetof(response_t, agent_uncounted)},
+    {"truncated", FIELD_NODE, .node = &truncated_node},
 };
-static const node_t agent_node = {.kind = NODE_RECORD, FIELDS(agent_fields), .open = open_agent};
+static const node_t agent_node = {.kind = NODE_RECORD,
+                                  FIELDS(agent_fields),
+                                  COUNTERS(counters_of_agent, response_t, agent_counts),
+                                  .open = open_agent};
 
 static const field_t answer_fields[] = {
     {.key = "version", .kind = FIELD_VERSION},

@@ -1,15 +1,16 @@
 /*
- * response_schema: what an answer may hold, as tables that response_parse.c goes by; and where it
- * goes.
+ * response_schema: what an answer may contain and where it is stored, as tables for
+ * response_parse.c.
  */
 #ifndef STEM_RESPONSE_SCHEMA_H
 #define STEM_RESPONSE_SCHEMA_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/vector.h"
 #include "response/response.h"
-#include "response/vector.h"
 
 /* What was read so far. */
 typedef struct {
@@ -29,7 +30,8 @@ typedef struct node node_t;
 
 typedef enum {
     FIELD_STRING,
-    FIELD_BOOLEAN,
+    FIELD_BOOLEAN, /* null is false */
+    FIELD_TOLD,
     FIELD_COUNT,
     FIELD_MICROS,
     FIELD_VERSION,
@@ -42,11 +44,15 @@ typedef struct {
     const char *key;
     field_kind_t kind;
     size_t offset;      /* in the object's record; not of a FIELD_NODE */
-    const node_t *node; /* FIELD_NODE: what it holds */
-    /* Only in answers without a version, and of two fields of one offset the stronger. */
+    const node_t *node; /* FIELD_NODE: its content */
+    /*
+     * Only in answers without a version; takes precedence over another field with the same offset.
+     */
     bool legacy;
-    bool absent; /* FIELD_BOOLEAN: what it is where it is null */
 } field_t;
+
+/* The maximum of keys that are read of an object. */
+enum { SCHEMA_MAX_KEYS = 31 };
 
 typedef enum {
     NODE_RECORD, /* an object with certain keys */
@@ -62,8 +68,14 @@ struct node {
     const char *section; /* for messages: "client.event_callbacks" */
     const field_t *fields;
     size_t field_count;
-    /* Called as it begins (or null stands in its place): empties what an equal key before left.
-     * Returns the record of a NODE_RECORD. */
+    const counters_t *counters; /* of a NODE_RECORD, further keys; or NULL */
+    size_t counter_count;
+    size_t counts_offset; /* of their counts in the record */
+    /* Where to look first, for all threads: the index, plus 1, of the key that followed each one
+     * the last time. As a rule all objects of a node have their keys in the same order. */
+    atomic_uchar *followers;
+    /* Called at its beginning (or for null): clears what an earlier duplicate key left. Returns the
+     * record of a NODE_RECORD. */
     void *(*open)(draft_t *draft, bool present);
     /* The record of a new entry; takes over name, which is NULL in a list. */
     void *(*add)(draft_t *draft, char *name);

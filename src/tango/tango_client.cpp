@@ -3,17 +3,25 @@
  */
 #include "tango/tango_client.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +37,7 @@ namespace
 const char scheme[] = "tango://";
 const char no_database[] = "#dbase=no";
 
-/* How long a call waits, for error texts; set once by tango_client_init(). */
+/* How long a call waits, for error messages; set once by tango_client_init(). */
 int call_timeout_ms = 3000;
 
 char *copy_of(const std::string &text)
@@ -70,12 +78,13 @@ bool has_error(const Tango::DevFailed &failure, CORBA::ULong i, const char *reas
     return std::strcmp(failure.errors[i].reason.in(), reason) == 0;
 }
 
+const char no_connection[] = "can't connect to the Tango database";
 const char not_running[] = "its server is not running or can't be reached";
 
 /*
- * What a failure's reasons mean, most telling first: a database that is down also says that it
- * couldn't connect. The reasons are cppTango's, as seen in 9.3.4. A text is ours where Tango's own
- * description tells a user little (nullptr: it tells enough).
+ * What a failure's reasons mean, the most specific first: a database that is down also fails with
+ * "couldn't connect". The reasons are cppTango's, as seen in 9.3.4. A text is ours where Tango's
+ * own description tells a user little (nullptr: it tells enough).
  */
 const struct {
     const char *reason;
@@ -83,7 +92,7 @@ const struct {
     const char *text;
 } meanings[] = {
     {"API_TangoHostNotSet", TANGO_ERROR_TANGO_HOST, "TANGO_HOST is not set, or is not HOST:PORT"},
-    {"API_CantConnectToDatabase", TANGO_ERROR_DATABASE, nullptr},
+    {"API_CantConnectToDatabase", TANGO_ERROR_DATABASE, no_connection},
     {"API_DatabaseAccess", TANGO_ERROR_DATABASE, nullptr},
     {"DB_SQLError", TANGO_ERROR_DATABASE, nullptr},
     {"DB_DeviceNotDefined", TANGO_ERROR_NO_DEVICE,
@@ -143,13 +152,58 @@ void describe(const Tango::DevFailed &failure, tango_error_t *error)
     set_error(error, TANGO_ERROR_OTHER, text);
 }
 
-/* Thrown here, where the library itself has no word for a server that doesn't talk. */
+/* Thrown here, since the library itself has no reason for a server that doesn't talk. */
 struct no_answer {
 };
 
 /*
- * Runs work and lets nothing out. The inner try is for what describing a failure may throw itself:
- * then the error is left without a text, which callers have to take anyway.
+ * Whether a connection may have failed because this process may open no more files. The ORB doesn't
+ * say why a socket couldn't be made, so this checks whether nearly all descriptors are in use: some
+ * may have been closed since. Descriptors are allocated from the lowest, so that it is mostly
+ * enough to look at one high one.
+ */
+const int files_in_passing = 8;
+
+bool files_ran_out()
+{
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return false;
+    const int nearly = static_cast<int>(limit.rlim_cur) - files_in_passing;
+    if (fcntl(nearly, F_GETFD) < 0)
+        return false;
+    DIR *list = opendir("/proc/self/fd");
+    if (!list)
+        return errno == EMFILE || errno == ENFILE;
+    int open_files = 0;
+    while (readdir(list))
+        open_files++;
+    closedir(list);
+    return open_files >= nearly;
+}
+
+std::string files_text()
+{
+    rlimit limit = {};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    return "too many open files: " + std::to_string(limit.rlim_cur) + " are allowed";
+}
+
+/* Reports a failure to connect as too many open files if that is the reason. */
+void blame_files(tango_error_t *error)
+{
+    const bool may_be_files =
+        error && (error->kind == TANGO_ERROR_NOT_RUNNING || error->kind == TANGO_ERROR_DATABASE ||
+                  error->kind == TANGO_ERROR_OTHER);
+    if (may_be_files && files_ran_out()) {
+        tango_error_clear(error);
+        set_error(error, TANGO_ERROR_FILES, files_text());
+    }
+}
+
+/*
+ * Runs work and lets no exception out. The inner try is for what describing a failure may throw:
+ * then the error is left without a text, which callers have to handle anyway.
  */
 template <typename Work> bool guarded(tango_error_t *error, Work work)
 {
@@ -158,7 +212,7 @@ template <typename Work> bool guarded(tango_error_t *error, Work work)
         error->text = nullptr;
     }
     try {
-        /* The Tango library wants to know the thread, also one that it hasn't started. */
+        /* The Tango library has to know each thread, also one that it hasn't started. */
         omni_thread::ensure_self self;
         try {
             work();
@@ -178,6 +232,7 @@ template <typename Work> bool guarded(tango_error_t *error, Work work)
         } catch (...) {
             set_error(error, TANGO_ERROR_OTHER, "an unknown exception of the Tango library");
         }
+        blame_files(error);
     } catch (...) {
         if (error)
             error->kind = TANGO_ERROR_OTHER;
@@ -225,6 +280,27 @@ std::string path_of(const std::string &name)
     return path.substr(0, path.find('#'));
 }
 
+/*
+ * Adds to an error which database can't be reached, as the user wrote it: before name, a device or
+ * a pattern, or in TANGO_HOST. Tango itself names another host for "localhost", and one of several.
+ */
+void name_database(tango_error_t *error, const char *name)
+{
+    if (!error || !error->text || std::strcmp(error->text, no_connection) != 0)
+        return;
+    tango_error_t nameless = *error;
+    guarded(error, [&] {
+        const char *variable = std::getenv("TANGO_HOST");
+        std::string database = authority_of(name);
+        if (!database.empty())
+            database = database.substr(sizeof scheme - 1, database.size() - sizeof scheme);
+        else
+            database = variable ? variable : "of /etc/tangorc or ~/.tangorc";
+        set_error(error, nameless.kind, nameless.text + (" " + one_line(database.c_str())));
+    });
+    std::free(nameless.text);
+}
+
 /* A host's first address as a number, so that "localhost" and "127.0.0.1" are one host. */
 std::string numeric_host(const std::string &host)
 {
@@ -241,6 +317,60 @@ std::string numeric_host(const std::string &host)
     return failed ? lower(host) : text;
 }
 
+/* The database of an authority, or TANGO_HOST's if that is empty; throws. */
+std::unique_ptr<Tango::Database> open_database(const std::string &authority)
+{
+    if (authority.empty())
+        return std::unique_ptr<Tango::Database>(new Tango::Database());
+    std::string host = authority.substr(sizeof scheme - 1);
+    host.pop_back();
+    const size_t colon = host.rfind(':');
+    if (colon == std::string::npos)
+        Tango::Except::throw_exception("API_WrongDeviceNameSyntax",
+                                       "a pattern is tango://HOST:PORT/PATTERN", "open_database");
+    std::string name = host.substr(0, colon);
+    return std::unique_ptr<Tango::Database>(
+        new Tango::Database(name, std::atoi(host.c_str() + colon + 1)));
+}
+
+/* Databases that have answered, by "host:port". */
+std::mutex reached_lock;
+std::set<std::string> reached;
+
+/*
+ * Makes sure that a device's database has answered once; throws if it doesn't. While the library
+ * connects to a database, it holds a lock that everybody who creates a proxy waits for: a database
+ * that accepts connections but doesn't talk would block, try after try, those that use another one.
+ */
+void reach_database(const std::string &name)
+{
+    if (lower(name).find(no_database) != std::string::npos)
+        return;
+    const std::string authority = authority_of(name);
+    const std::string path = path_of(name);
+    const auto slashes = std::count(path.begin(), path.end(), '/');
+    const bool is_name = slashes == 2 || slashes == 0; /* of a device, or an alias */
+    if (!is_name ||
+        (!authority.empty() && authority.find(':', sizeof scheme - 1) == std::string::npos))
+        return; /* the library says what is wrong with that, and asks no database */
+    {
+        const std::lock_guard<std::mutex> lock(reached_lock);
+        if (reached.count(authority) > 0)
+            return;
+    }
+    open_database(authority);
+    const std::lock_guard<std::mutex> lock(reached_lock);
+    reached.insert(authority);
+}
+
+/* After a failure that the database's end may have caused: the next try shows which of the two it
+ * was. */
+void forget_database(const std::string &name)
+{
+    const std::lock_guard<std::mutex> lock(reached_lock);
+    reached.erase(authority_of(name));
+}
+
 /* The admin device of a server that is not running, by what the database knows. */
 std::string admin_in_database(Tango::DeviceProxy &proxy)
 {
@@ -254,19 +384,25 @@ extern "C" {
 
 bool tango_client_init(int timeout_ms, tango_error_t *error)
 {
-    return guarded(error, [&] {
-        /* The library prints some failures before it throws them. They are told once, by us, and
-         * standard output may be a recording. */
-        std::cout.rdbuf(nullptr);
-        std::cerr.rdbuf(nullptr);
-        Tango::ApiUtil *api = Tango::ApiUtil::instance();
-        const CORBA::ORB_var orb = api->get_orb();
-        if (CORBA::is_nil(orb))
-            api->create_orb();
-        /* For what has no timeout of its own: looking for the interface of a device. */
-        omniORB::setClientCallTimeout(static_cast<CORBA::ULong>(timeout_ms));
-        call_timeout_ms = timeout_ms;
-    });
+    return guarded(
+        error,
+        [&] {
+            /* The library prints some failures before it throws them. We report them, once, and
+             * standard output may be a recording. */
+            std::cout.rdbuf(nullptr);
+            std::cerr.rdbuf(nullptr);
+            /* Nor should the ORB print, at every try, what it thinks of a server that talks
+             * nonsense; ORBtraceLevel in the environment, or omniORB's configuration, enables that.
+             */
+            omniORB::traceLevel = 0;
+            Tango::ApiUtil *api = Tango::ApiUtil::instance();
+            const CORBA::ORB_var orb = api->get_orb();
+            if (CORBA::is_nil(orb))
+                api->create_orb();
+            /* For what has no timeout of its own: looking for the interface of a device. */
+            omniORB::setClientCallTimeout(static_cast<CORBA::ULong>(timeout_ms));
+            call_timeout_ms = timeout_ms;
+        });
 }
 
 bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_device_t **device,
@@ -278,10 +414,12 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
         std::string given = name;
         const auto start = std::chrono::steady_clock::now();
         std::unique_ptr<tango_device> self(new tango_device);
+        reach_database(given);
         self->proxy.reset(new Tango::DeviceProxy(given));
         Tango::DeviceProxy &proxy = *self->proxy;
-        /* A proxy that couldn't connect keeps to itself why, and says later that it doesn't try
-         * again so soon. Somebody who took the connection and didn't talk took our time, too. */
+        /* A proxy that couldn't connect doesn't say why, and later reports that it doesn't try
+         * again so soon. A server that accepted the connection and didn't talk also cost us time.
+         */
         const bool database = proxy.is_dbase_used();
         if (!proxy.is_connected() && !database &&
             std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(call_timeout_ms))
@@ -301,8 +439,11 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
             *device = self.release();
         }
     });
-    if (!found)
+    if (!found) {
         tango_admin_clear(admin);
+        guarded(nullptr, [&] { forget_database(name); });
+        name_database(error, name);
+    }
     return found;
 }
 
@@ -313,20 +454,7 @@ bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *co
     *count = 0;
     const bool matched = guarded(error, [&] {
         const std::string authority = authority_of(pattern);
-        std::unique_ptr<Tango::Database> database;
-        if (authority.empty()) {
-            database.reset(new Tango::Database());
-        } else {
-            std::string host = authority.substr(sizeof scheme - 1);
-            host.pop_back();
-            const size_t colon = host.rfind(':');
-            if (colon == std::string::npos)
-                Tango::Except::throw_exception("API_WrongDeviceNameSyntax",
-                                               "a pattern is tango://HOST:PORT/PATTERN",
-                                               "tango_client_match");
-            std::string name = host.substr(0, colon);
-            database.reset(new Tango::Database(name, std::atoi(host.c_str() + colon + 1)));
-        }
+        const std::unique_ptr<Tango::Database> database = open_database(authority);
         std::string filter = path_of(pattern);
         Tango::DbDatum found = database->get_device_exported(filter);
         std::vector<std::string> devices;
@@ -345,20 +473,21 @@ bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *co
         }
     });
     if (!matched) {
-        tango_matches_free(*matches, *count);
-        *matches = nullptr;
+        tango_matches_destroy(matches, *count);
         *count = 0;
+        name_database(error, pattern);
     }
     return matched;
 }
 
-void tango_matches_free(tango_match_t *matches, size_t count)
+void tango_matches_destroy(tango_match_t **self, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        std::free(matches[i].device);
-        std::free(matches[i].admin);
+        std::free((*self)[i].device);
+        std::free((*self)[i].admin);
     }
-    std::free(matches);
+    std::free(*self);
+    *self = nullptr;
 }
 
 void tango_admin_clear(tango_admin_t *admin)
@@ -366,6 +495,29 @@ void tango_admin_clear(tango_admin_t *admin)
     std::free(admin->name);
     std::free(admin->identity);
     *admin = {nullptr, nullptr};
+}
+
+const char *tango_error_advice(tango_error_kind_t kind)
+{
+    switch (kind) {
+    case TANGO_ERROR_NO_DEVICE:
+        return ": check the name";
+    case TANGO_ERROR_DATABASE:
+        return ": start it, or name the right one: TANGO_HOST=HOST:PORT, or "
+               "tango://HOST:PORT/DEVICE";
+    case TANGO_ERROR_TANGO_HOST:
+        return ": set it to that of the Tango database, or name tango://HOST:PORT/DEVICE";
+    case TANGO_ERROR_FILES:
+        return ": raise the limit (ulimit -Hn; LimitNOFILE in a systemd unit), or watch fewer "
+               "servers";
+    case TANGO_ERROR_NOT_RUNNING:
+    case TANGO_ERROR_TIMEOUT:
+    case TANGO_ERROR_NONE:
+    case TANGO_ERROR_NO_COMMAND:
+    case TANGO_ERROR_OTHER:
+        break;
+    }
+    return "";
 }
 
 void tango_error_clear(tango_error_t *error)
@@ -383,6 +535,8 @@ tango_device_t *tango_device_new(const char *name, tango_error_t *error)
         self->proxy.reset(new Tango::DeviceProxy(device));
         self->proxy->set_timeout_millis(call_timeout_ms);
     });
+    if (!made)
+        name_database(error, name);
     return made ? self.release() : nullptr;
 }
 
@@ -392,30 +546,46 @@ void tango_device_destroy(tango_device_t **self)
     *self = nullptr;
 }
 
+// Which of our commands are in the device's list.
+static void read_commands(Tango::DeviceProxy &proxy, tango_event_commands_t *commands)
+{
+    *commands = {};
+    const std::unique_ptr<Tango::CommandInfoList> list(proxy.command_list_query());
+    bool start = false;
+    bool stop = false;
+    for (const auto &command : *list) {
+        const std::string name = lower(command.cmd_name);
+        const bool takes_nothing = command.in_type == Tango::DEV_VOID;
+        const bool gives_text = command.out_type == Tango::DEV_STRING;
+        if (name == "queryeventagent")
+            commands->query_event_agent = takes_nothing && gives_text;
+        else if (name == "queryeventsystem")
+            commands->query_event_system = takes_nothing && gives_text;
+        else if (name == "starteventsystemperfmon")
+            start = takes_nothing;
+        else if (name == "stopeventsystemperfmon")
+            stop = takes_nothing;
+        else if (name == "enableeventsystemperfmon")
+            commands->enable = command.in_type == Tango::DEV_BOOLEAN;
+    }
+    commands->start_and_stop = start && stop;
+}
+
 bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *commands,
                                  tango_error_t *error)
 {
     *commands = {};
     return guarded(error, [&] {
-        const std::unique_ptr<Tango::CommandInfoList> list(self->proxy->command_list_query());
-        bool start = false;
-        bool stop = false;
-        for (const auto &command : *list) {
-            const std::string name = lower(command.cmd_name);
-            const bool takes_nothing = command.in_type == Tango::DEV_VOID;
-            const bool gives_text = command.out_type == Tango::DEV_STRING;
-            if (name == "queryeventagent")
-                commands->query_event_agent = takes_nothing && gives_text;
-            else if (name == "queryeventsystem")
-                commands->query_event_system = takes_nothing && gives_text;
-            else if (name == "starteventsystemperfmon")
-                start = takes_nothing;
-            else if (name == "stopeventsystemperfmon")
-                stop = takes_nothing;
-            else if (name == "enableeventsystemperfmon")
-                commands->enable = command.in_type == Tango::DEV_BOOLEAN;
+        read_commands(*self->proxy, commands);
+        if (commands->query_event_agent)
+            return;
+        // An agent that found the admin device busy adds its commands with the next one.
+        try {
+            self->proxy->command_inout("State");
+        } catch (const Tango::DevFailed &) {
+            return;
         }
-        commands->start_and_stop = start && stop;
+        read_commands(*self->proxy, commands);
     });
 }
 
@@ -442,17 +612,20 @@ char *tango_device_call_string(tango_device_t *self, const char *command, size_t
 
 bool tango_device_call(tango_device_t *self, const char *command, tango_error_t *error)
 {
-    return guarded(error, [&] { self->proxy->command_inout(command); });
+    return guarded(
+        error, [&] { self->proxy->command_inout(command); });
 }
 
 bool tango_device_call_boolean(tango_device_t *self, const char *command, bool argument,
                                tango_error_t *error)
 {
-    return guarded(error, [&] {
-        Tango::DeviceData in;
-        in << argument;
-        self->proxy->command_inout(command, in);
-    });
+    return guarded(
+        error,
+        [&] {
+            Tango::DeviceData in;
+            in << argument;
+            self->proxy->command_inout(command, in);
+        });
 }
 
 } /* extern "C" */

@@ -2,7 +2,7 @@
  * tango_client: a small C interface to the Tango client library.
  *
  * Every function may be called from any thread, and blocks for as long as the network does; a
- * device handle is used by one thread at a time. No exception leaves this room: a failure is a
+ * device handle is used by one thread at a time. No exception leaves this folder: a failure is a
  * false or a NULL, and a tango_error_t.
  *
  * Call tango_client_init() first, with the signals that the program waits for already blocked: the
@@ -26,6 +26,7 @@ typedef enum {
     TANGO_ERROR_TANGO_HOST,  /* no database is named: TANGO_HOST is not set, or wrong */
     TANGO_ERROR_TIMEOUT,     /* no answer in time */
     TANGO_ERROR_NO_COMMAND,  /* the device has no such command */
+    TANGO_ERROR_FILES,       /* this process has too many open files to connect to one more */
     TANGO_ERROR_OTHER
 } tango_error_kind_t;
 
@@ -59,10 +60,10 @@ typedef struct {
 typedef struct tango_device tango_device_t;
 
 /*
- * Starts the Tango client library. timeout_ms is how long a call waits for an answer, and one try
- * to connect for a server that takes the connection but doesn't talk; connecting takes up to three
- * tries. From then on std::cout and std::cerr, to which the library prints, are silent; C's stdout
- * and stderr aren't. Call it once.
+ * Starts the Tango client library. timeout_ms is how long a call waits for an answer, and how long
+ * one attempt to connect waits for a server that accepts the connection but doesn't talk;
+ * connecting takes up to three attempts. From then on std::cout and std::cerr, to which the library
+ * prints, are silent; C's stdout and stderr aren't. Call it once.
  */
 bool tango_client_init(int timeout_ms, tango_error_t *error);
 
@@ -79,22 +80,26 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
 /*
  * Finds the exported devices of a database that match a pattern with '*', as the database itself
  * takes it: TANGO_HOST's, or that of a "tango://host:port/" before the pattern. On success
- * *matches is a list, perhaps empty, to be freed with tango_matches_free().
+ * *matches is a list, perhaps empty, to be freed with tango_matches_destroy().
  */
 bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *count,
                         tango_error_t *error);
 
-void tango_matches_free(tango_match_t *matches, size_t count);
+/* Frees a list of so many and sets *self to NULL. */
+void tango_matches_destroy(tango_match_t **self, size_t count);
 
 /* Frees what admin owns and empties it. */
 void tango_admin_clear(tango_admin_t *admin);
+
+/* What a user can do about such an error, to be appended to its text: ": check the name"; or "". */
+const char *tango_error_advice(tango_error_kind_t kind);
 
 /* Frees what error owns and empties it. */
 void tango_error_clear(tango_error_t *error);
 
 /*
- * Connects to a device. Returns a new handle, or NULL. Later the library connects again by itself
- * when the server was restarted.
+ * Connects to a device. Returns a new handle, or NULL. After the server was restarted, the library
+ * reconnects by itself.
  */
 tango_device_t *tango_device_new(const char *name, tango_error_t *error);
 
@@ -106,7 +111,7 @@ bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *c
                                  tango_error_t *error);
 
 /*
- * Calls a command without argument that returns a DevString. Returns the text, NUL-terminated,
+ * Calls a command that has no argument and returns a DevString. Returns the text, NUL-terminated,
  * which may hold invalid UTF-8, and its bytes without the NUL in *size; the caller frees it. NULL
  * on failure.
  */

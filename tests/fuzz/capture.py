@@ -4,12 +4,12 @@
     BUILD_DIR=build tests/fuzz/capture.py [FOLDER]        default: tests/fuzz/corpus
 
 A real server pushes events of each type and data type; a plain ZeroMQ socket takes their frames.
-Each seed is the four frames, each behind its length (two bytes, little endian). Servers of today
-are little endian all; the big-endian twin of a seed is the same event, its numbers turned round.
+Each seed is the four frames, each after its length (two bytes, little endian). Today's servers are
+all little endian; the big-endian twin of a seed is the same event with its numbers byte-swapped.
 The layout of IDL 3 has none: its value describes its own type.
 
 captured.txt says what is in each: its counter, whether it is an error, and its time in nanoseconds,
-as they are read here, and the time lies between the push and its arrival.
+as they are read here; the time is checked to be between the push and the arrival.
 """
 
 import struct
@@ -50,7 +50,7 @@ EVENTS.append(("intr-change", "intr_change", "", "intr_change"))
 
 
 class Cdr:
-    """Numbers of a CDR stream turned round, in place, one after the other."""
+    """Swaps the bytes of a CDR stream's numbers, in place, one after the other."""
 
     def __init__(self, data, offset):
         self.data, self.start, self.at = bytearray(data), offset, offset
@@ -121,7 +121,7 @@ def turn_pipe(data):
 
 
 def big_endian(frames):
-    """The frames turned round; the counter, whether it is an error, and the time or None."""
+    """The frames, byte-swapped; the counter, whether it is an error, and the time or None."""
     topic, _, call, data = frames
     event = topic.decode().rpartition(".")[2]
     is_error = call[-1] != 0

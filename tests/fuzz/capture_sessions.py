@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Makes the other seeds of the fuzzers: real orders, sessions, and answers.
+"""Makes the other seeds of the fuzzers: real control commands, sessions, and answers.
 
     tests/fuzz/capture_sessions.py
 
-A server and a client of its events run with the library tap preloaded, which writes down what they
-hand to ZeroMQ and take from it; the server is restarted meanwhile. Of that come
+A server and a client of its events run with the library tap preloaded, which logs what they send and
+receive through ZeroMQ; the server is restarted meanwhile. From the logs come
 
-    corpus/fuzz_order/      the orders that Tango gave its consumer thread
-    corpus/fuzz_streams/    sessions as operations on the agent's tables, and some that are composed
-    corpus/fuzz_response/   answers, from tests/data
+    corpus/fuzz_control_command/   those that Tango sent its consumer thread
+    corpus/fuzz_streams/           sessions as operations on the agent's tables, and composed ones
+    corpus/fuzz_response/          answers, from tests/data
 """
 
 import argparse
@@ -36,7 +36,7 @@ EVENT_TYPES = {
     "user_event": tango.EventType.USER_EVENT,
     "data_ready": tango.EventType.DATA_READY_EVENT,
 }
-# What is pushed: kind, attribute. An attribute that is polled comes besides.
+# What is pushed: kind, attribute. There is also an attribute that is polled.
 PUSHED = [
     ("change", "double_scalar"),
     ("change", "string_spectrum"),
@@ -61,8 +61,8 @@ def short_frame(frame):
     return struct.pack("<H", len(frame)) + frame
 
 
-# The operations of fuzz_streams.c, by their place in its list.
-RAW_ORDER, RAW_MESSAGE, RAW_PUSH = 0, 1, 2
+# The operations of fuzz_streams.c, by their index in its list.
+RAW_COMMAND, RAW_MESSAGE, RAW_PUSH = 0, 1, 2
 BEGIN_PUSH, TIME, BEGIN_OPERATION, MONITORING = 7, 8, 9, 13
 
 
@@ -71,14 +71,14 @@ def session_seed(messages):
     seed = bytes([MONITORING, 1])
     delayed = False
     for way, frames in messages:
-        if way == "S" and len(frames) == 1 and is_order(frames[0]):
+        if way == "S" and len(frames) == 1 and is_command(frames[0]):
             code = frames[0][0]
             if code == DELAY:
                 seed += bytes([BEGIN_OPERATION])
             delayed = {DELAY: True, RELEASE: False}.get(code, delayed)
             connects = code in (CONNECT_HEARTBEAT, CONNECT_EVENT)
-            origin = ORDER_OF_CLIENT if delayed and connects else ORDER_OF_RECONNECTION
-            seed += bytes([RAW_ORDER, origin]) + short_frame(frames[0])
+            origin = CONTROL_OF_CLIENT if delayed and connects else CONTROL_OF_RECONNECTION
+            seed += bytes([RAW_COMMAND, origin]) + short_frame(frames[0])
         elif len(frames) == 4:
             seed += bytes([RAW_MESSAGE] if way == "R" else [BEGIN_PUSH, 3, RAW_PUSH])
             seed += b"".join(map(short_frame, frames))
@@ -86,17 +86,17 @@ def session_seed(messages):
 
 
 # Further operations, on names of the fuzzer's own lists.
-ORDER, MESSAGE, PUSH, HEARTBEAT, CONNECTED, REMOVED, ANSWER = 3, 4, 5, 6, 10, 11, 17
+COMMAND, MESSAGE, PUSH, HEARTBEAT, CONNECTED, REMOVED, ANSWER = 3, 4, 5, 6, 10, 11, 17
 A_TOPIC, A_HEARTBEAT = 0, 9
 ONE_ENDPOINT, OTHER_ENDPOINT = 0, 1
 
 
 def composed_seeds():
-    """What no short session has in it: {name: operations}."""
+    """What no short session contains: {name: operations}."""
 
-    def order(code, name, endpoint, origin=ORDER_OF_CLIENT):
+    def command(code, name, endpoint, origin=CONTROL_OF_CLIENT):
         texts = [endpoint, name] if code in (CONNECT_HEARTBEAT, CONNECT_EVENT) else [name, endpoint]
-        return bytes([ORDER, origin, code, *texts])
+        return bytes([COMMAND, origin, code, *texts])
 
     def messages(operation, *counters):
         return b"".join(bytes([operation, A_TOPIC, counter]) for counter in counters)
@@ -111,16 +111,16 @@ def composed_seeds():
 
     subscribe = (
         bytes([MONITORING, 1, BEGIN_OPERATION])
-        + order(CONNECT_HEARTBEAT, A_HEARTBEAT, ONE_ENDPOINT)
-        + order(CONNECT_EVENT, A_TOPIC, ONE_ENDPOINT)
+        + command(CONNECT_HEARTBEAT, A_HEARTBEAT, ONE_ENDPOINT)
+        + command(CONNECT_EVENT, A_TOPIC, ONE_ENDPOINT)
         + bytes([CONNECTED, 1, 0, 0, 0])
     )
     reconnect = (
         bytes([BEGIN_OPERATION])
-        + order(CONNECT_HEARTBEAT, A_HEARTBEAT, OTHER_ENDPOINT, ORDER_OF_RECONNECTION)
-        + order(CONNECT_EVENT, A_TOPIC, OTHER_ENDPOINT, ORDER_OF_RECONNECTION)
+        + command(CONNECT_HEARTBEAT, A_HEARTBEAT, OTHER_ENDPOINT, CONTROL_OF_RECONNECTION)
+        + command(CONNECT_EVENT, A_TOPIC, OTHER_ENDPOINT, CONTROL_OF_RECONNECTION)
     )
-    unsubscribe = order(DISCONNECT_EVENT, A_TOPIC, ONE_ENDPOINT) + bytes([REMOVED, 1])
+    unsubscribe = command(DISCONNECT_EVENT, A_TOPIC, ONE_ENDPOINT) + bytes([REMOVED, 1])
     before_wrap = bytes([MESSAGE, A_TOPIC, 255]) + b"\xfe\xff\xff\xff"
     heartbeat_in_time = bytes([HEARTBEAT, A_HEARTBEAT, TIME, 9]) + 4 * b"\x7f"
     answer = bytes([ANSWER, 0, ANSWER, 1])
@@ -131,34 +131,34 @@ def composed_seeds():
         + (unsubscribe + messages(MESSAGE, 21) + subscribe + messages(MESSAGE, 30, 31) + answer),
         "wrap": subscribe + before_wrap + messages(MESSAGE, 0, 1, 3) + answer,
         "unset-times": subscribe + b"".join(map(of_1970, range(1, 8))) + answer,
-        "uncounted": subscribe + messages(MESSAGE, 0, 0, 0, 1, 2, 0) + answer,
+        "no-server-counter": subscribe + messages(MESSAGE, 0, 0, 0, 1, 2, 0) + answer,
         "heartbeats": subscribe + 2 * heartbeat_in_time + answer,
         "pushes": (bytes([BEGIN_PUSH, 3]) + messages(PUSH, 1, 1, 2))
         + (bytes([BEGIN_PUSH, 1]) + messages(PUSH, 3) + answer),
     }
 
 
-# ---- orders ----
+# ---- control commands ----
 
-ORDERS = (
+COMMANDS = (
     "end connect_heartbeat disconnect_heartbeat connect_event disconnect_event connect_mcast_event"
     " delay_event release_event"
 ).split()
 CONNECT_HEARTBEAT, CONNECT_EVENT, DISCONNECT_EVENT, CONNECT_MCAST_EVENT = 1, 3, 4, 5
 DELAY, RELEASE = 6, 7
-ORDER_OF_CLIENT, ORDER_OF_RECONNECTION = 1, 2
+CONTROL_OF_CLIENT, CONTROL_OF_RECONNECTION = 1, 2
 
 
-def is_order(frame):
+def is_command(frame):
     """Not the reply to one, which is a text."""
-    return len(frame) > 0 and frame[0] < len(ORDERS)
+    return len(frame) > 0 and frame[0] < len(COMMANDS)
 
 
 # ---- what is captured ----
 
 
 class Tap:
-    """What one process handed to ZeroMQ and took from it."""
+    """What one process sent and received through ZeroMQ."""
 
     def __init__(self, folder, name, library):
         self.file = Path(folder) / f"{name}.tap"
@@ -251,23 +251,23 @@ def write(folder, name, data):
     (CORPUS / folder / name).write_bytes(data)
 
 
-def write_orders(messages, suffix):
+def write_commands(messages, suffix):
     seen = set()
     for way, frames in messages:
-        if way == "S" and len(frames) == 1 and is_order(frames[0]):
-            order = without_host(frames[0])
-            if order[0] in seen or (len(order) == 1 and suffix):
+        if way == "S" and len(frames) == 1 and is_command(frames[0]):
+            command = without_host(frames[0])
+            if command[0] in seen or (len(command) == 1 and suffix):
                 continue
-            seen.add(order[0])
-            write("fuzz_order", ORDERS[order[0]] + suffix, order)
-            if order[0] == CONNECT_EVENT:
-                # Nobody here has a multicast network; the layout is the same up to the topic.
-                multicast = bytes([CONNECT_MCAST_EVENT]) + order[1:]
-                write("fuzz_order", ORDERS[CONNECT_MCAST_EVENT] + suffix, multicast)
+            seen.add(command[0])
+            write("fuzz_control_command", COMMANDS[command[0]] + suffix, command)
+            if command[0] == CONNECT_EVENT:
+                # There is no multicast network here; the layout is the same up to the topic.
+                multicast = bytes([CONNECT_MCAST_EVENT]) + command[1:]
+                write("fuzz_control_command", COMMANDS[CONNECT_MCAST_EVENT] + suffix, multicast)
 
 
 def of_attributes(messages, attributes):
-    """Without the events and orders of other attributes, and every event three times at most."""
+    """Without the events and commands of other attributes, and every event three times at most."""
     counts = {}
     chosen = []
     for way, frames in messages:
@@ -311,8 +311,8 @@ def main():
         finally:
             database.stop()
         pushing_alone, receiving_alone = capture(folder, library, "nodb", None, restart=False)
-        write_orders(receiving.messages(), "")
-        write_orders(receiving_alone.messages(), "-nodb")
+        write_commands(receiving.messages(), "")
+        write_commands(receiving_alone.messages(), "-nodb")
         for tap, name in (
             (pushing, "publisher"),
             (receiving, "subscriber"),

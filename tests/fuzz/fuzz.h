@@ -1,7 +1,7 @@
 /*
- * What the fuzzers share: the bytes that libFuzzer makes up, taken apart from their beginning.
+ * Shared by the fuzzers: takes apart the bytes that libFuzzer makes up, from the beginning.
  *
- * Reading behind the end gives zeros and nothing, so that every input means something.
+ * Reading beyond the end gives zeros, so that every input means something.
  */
 #ifndef STEM_FUZZ_H
 #define STEM_FUZZ_H
@@ -39,7 +39,7 @@ typedef struct {
     size_t size;
 } input_t;
 
-/* So many bytes, or as many as are left; they stay where they are. */
+/* size bytes, or as many as are left; not copied. */
 static inline input_t input_bytes(input_t *self, size_t count)
 {
     if (count > self->size)
@@ -75,7 +75,7 @@ static inline input_t input_frame(input_t *self)
 
 /*
  * A copy of a frame in memory of its exact size, so that AddressSanitizer sees every byte that is
- * read before or behind it, also if it is empty. The caller frees block.
+ * read before or after it, also if it is empty. The caller frees block.
  */
 typedef struct {
     void *block;
@@ -85,7 +85,7 @@ typedef struct {
 
 static inline exact_t exact_copy(const void *data, size_t size)
 {
-    /* Of nothing there is no block: one byte then, and the frame begins behind it. */
+    /* There is no empty block: one byte then, and the frame begins after it. */
     exact_t copy = {.block = calloc(1, size > 0 ? size : 1), .size = size};
     REQUIRE(copy.block);
     copy.data = size > 0 ? copy.block : (char *)copy.block + 1;

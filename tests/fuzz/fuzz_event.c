@@ -1,20 +1,22 @@
 /*
  * The frames of an event, as the receiving side decodes them.
  *
- * Input: topic, endian and call frame, each with its length (input_frame), then the data frame.
- * Held against walk.c, in both byte orders; and no byte outside of a frame is read or matters.
+ * Input: topic, endian and call frame, each with its length (input_frame), then the data frame. The
+ * result is compared with walk.c's, in both byte orders; and no byte outside of a frame is read or
+ * matters.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/wire.h"
+#include "agent/tango/topic_name.h"
+#include "agent/tango/wire.h"
 #include "fuzz.h"
-#include "response/response.h"
+#include "response/names.h"
 #include "walk.h"
 
 /* ---- names ---- */
 
-/* The IDL level in a topic, and where it ends; 0 and behind the dot where there is none. */
+/* The IDL level in a topic, and where it ends; if there is none, 0 and after the dot. */
 static int idl_of(const exact_t *topic, size_t *name_at)
 {
     size_t at = topic->size;
@@ -28,14 +30,14 @@ static int idl_of(const exact_t *topic, size_t *name_at)
     return level > 0 && level <= 9 ? level : 0;
 }
 
-static wire_event_kind_t check_names(const exact_t *topic)
+static event_kind_t check_names(const exact_t *topic)
 {
     size_t name_at;
     int idl = idl_of(topic, &name_at);
 
-    exact_t stream = exact_copy(topic->data, topic->size); /* room for no byte more */
+    exact_t stream = exact_copy(topic->data, topic->size); /* space for not a byte more */
     memset(stream.data, 0, stream.size);
-    size_t length = wire_stream_name(topic->data, topic->size, stream.data);
+    size_t length = topic_name_stream(topic->data, topic->size, stream.data);
     REQUIRE(length == topic->size - (idl > 0 ? 5 : 0));
     size_t rest = idl > 0 ? topic->size - name_at - 5 : topic->size - name_at;
     REQUIRE(memcmp(stream.data, topic->data, name_at) == 0);
@@ -43,29 +45,29 @@ static wire_event_kind_t check_names(const exact_t *topic)
     if (idl > 0 && !memchr(topic->data, '\0', topic->size)) {
         /* The monitor matches topics with streams by the same rule. */
         char *text = strndup(topic->data, topic->size);
-        char *of_monitor = response_stream_of_topic(text);
+        char *of_monitor = names_stream_of_topic(text);
         REQUIRE(strlen(of_monitor) == length && memcmp(of_monitor, stream.data, length) == 0);
         free(of_monitor);
         free(text);
     }
 
     size_t attribute_size = SIZE_MAX;
-    const char *attribute = wire_attribute_name(topic->data, topic->size, &attribute_size);
+    const char *attribute = topic_name_attribute(topic->data, topic->size, &attribute_size);
     REQUIRE(attribute >= topic->data && attribute <= topic->data + topic->size);
     REQUIRE(attribute_size <= (size_t)(topic->data + topic->size - attribute));
     REQUIRE(!memchr(attribute, '/', attribute_size));
 
-    wire_event_kind_t kind = wire_event_kind(topic->data, topic->size);
-    REQUIRE(kind <= WIRE_UNKNOWN);
-    /* It is that of the stream, unless its name looks like a level once more. */
+    event_kind_t kind = topic_name_kind(topic->data, topic->size);
+    REQUIRE(kind <= EVENT_UNKNOWN);
+    /* It is that of the stream, unless its name looks like another level. */
     exact_t shorter = exact_copy(stream.data, length);
     idl_of(&shorter, &name_at);
     if (length - name_at < 3 || memcmp(shorter.data + name_at, "idl", 3) != 0)
-        REQUIRE(wire_event_kind(shorter.data, shorter.size) == kind);
-    if (wire_is_heartbeat(topic->data, topic->size))
-        REQUIRE(kind == WIRE_UNKNOWN);
-    if (wire_is_topic(topic->data, topic->size)) {
-        REQUIRE(topic->size <= WIRE_TOPIC_MAX);
+        REQUIRE(topic_name_kind(shorter.data, shorter.size) == kind);
+    if (topic_name_is_heartbeat(topic->data, topic->size))
+        REQUIRE(kind == EVENT_UNKNOWN);
+    if (topic_name_is_valid(topic->data, topic->size)) {
+        REQUIRE(topic->size <= TOPIC_NAME_MAX);
         REQUIRE(!memchr(topic->data, '\0', topic->size));
     }
     free(shorter.block);
@@ -97,7 +99,7 @@ static void check_call(const input_t *frame, bool little)
         REQUIRE(call.counter == known.counter && call.is_error == known.is_error);
         REQUIRE(read_call(turned.data, turned.size, !little, before, &call));
         REQUIRE(call.counter == known.counter && call.is_error == known.is_error);
-        /* What is behind doesn't matter, and less isn't enough. */
+        /* Bytes after it don't matter, and fewer aren't enough. */
         REQUIRE(read_call(frame->data, known.end, little, before, &call));
         REQUIRE(call.counter == known.counter && call.is_error == known.is_error);
         REQUIRE(!read_call(frame->data, known.end - 1, little, before, &call));
@@ -116,8 +118,7 @@ static bool read_time(const exact_t *topic, const void *data, size_t size, bool 
     return ok;
 }
 
-static void check_time(const exact_t *topic, wire_event_kind_t kind, const input_t *frame,
-                       bool little)
+static void check_time(const exact_t *topic, event_kind_t kind, const input_t *frame, bool little)
 {
     size_t name_at;
     int idl = idl_of(topic, &name_at);
@@ -126,9 +127,9 @@ static void check_time(const exact_t *topic, wire_event_kind_t kind, const input
         idl = 5;
     exact_t turned = exact_copy(frame->data, frame->size);
     walk_result_t known = {0};
-    if (kind == WIRE_ATT_VALUE)
+    if (kind == EVENT_ATT_VALUE)
         known = walk_value((uint8_t *)turned.data, turned.size, little, idl);
-    else if (kind == WIRE_PIPE)
+    else if (kind == EVENT_PIPE)
         known = walk_pipe((uint8_t *)turned.data, turned.size, little);
 
     int64_t time_ns;
@@ -158,8 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     exact_t topic = exact_copy(topic_frame.data, topic_frame.size);
     exact_t endian = exact_copy(endian_frame.data, endian_frame.size);
     bool little = wire_is_little_endian(endian.data, endian.size);
-    REQUIRE(little == (endian_frame.size > 0 && endian_frame.data[0] == 1));
-    wire_event_kind_t kind = check_names(&topic);
+    REQUIRE(little == (endian_frame.size > 0 && endian_frame.data[0] != 0));
+    event_kind_t kind = check_names(&topic);
     check_call(&call_frame, little);
     check_time(&topic, kind, &data_frame, little);
     free(endian.block);

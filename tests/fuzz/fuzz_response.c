@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "fuzz.h"
-#include "response/printable.h"
+#include "response/names.h"
 #include "response/response.h"
 
 static void check_text(const char *text)
 {
     if (!text)
         return;
-    char *stream = response_stream_of_topic(text);
+    char *stream = names_stream_of_topic(text);
     REQUIRE(strlen(stream) <= strlen(text));
     char *shown = printable_copy(text, true);
     REQUIRE(strlen(shown) <= strlen(text));
@@ -36,6 +37,12 @@ static void check_count(int64_t count)
     REQUIRE(count >= 0 || count == RESPONSE_UNKNOWN);
 }
 
+static void check_counts(const counters_t *counters, const void *counts)
+{
+    for (size_t i = 0; i < counters->count; i++)
+        check_count(counter_of(&counters->list[i], counts));
+}
+
 static void check_order(const char *before, const char *name)
 {
     REQUIRE(name);
@@ -49,8 +56,7 @@ static void check_response(const response_t *response)
         const response_publisher_t *one = &response->publishers[i];
         check_order(before, one->name);
         before = one->name;
-        check_count(one->event_count);
-        check_count(one->byte_count);
+        check_counts(&counters_of_publisher, &one->counts);
         check_text(one->name);
         check_text(one->last_event);
     }
@@ -59,14 +65,7 @@ static void check_response(const response_t *response)
         const response_subscription_t *one = &response->subscriptions[i];
         check_order(before, one->topic);
         before = one->topic;
-        check_count(one->callback_count);
-        check_count(one->server_counter);
-        check_count(one->event_count);
-        check_count(one->missed_event_count);
-        check_count(one->discarded_event_count);
-        check_count(one->lost_event_count);
-        check_count(one->publisher_restart_count);
-        check_count(one->byte_count);
+        check_counts(&counters_of_subscription, &one->counts);
         check_text(one->topic);
         check_text(one->channel_name);
         check_text(one->last_resubscribed);
@@ -97,7 +96,7 @@ static void check_response(const response_t *response)
     REQUIRE(response->has_server || response->publisher_count == 0);
     REQUIRE(response->has_client || response->subscription_count == 0);
     check_count(response->agent_pid);
-    check_count(response->agent_uncounted);
+    check_counts(&counters_of_agent, &response->agent_counts);
     REQUIRE(response_pushed_count_is_next(response) == (response->dialect != RESPONSE_AGENT));
 }
 
@@ -121,7 +120,7 @@ static void check_samples(const json_t *side, bool legacy, bool on, size_t count
     REQUIRE(count == json_array_size(samples));
 }
 
-/* As many of everything as there are in the text. */
+/* As many entries of every list as there are in the text. */
 static void check_against_text(const response_t *response, const exact_t *text)
 {
     /* Whole numbers beyond 2^63 are fine where nobody reads them. */
@@ -175,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(strcmp(printable, error) == 0);
         free(printable);
     }
-    /* Who doesn't want the error gets the same. */
+    /* Without an error to fill in, the result is the same. */
     response_t *again = response_parse(text.data, text.size, NULL);
     REQUIRE((again == NULL) == (response == NULL));
     if (again)
@@ -192,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* ---- changing an answer so that it stays JSON ---- */
 
-/* A value that may be wrong where it comes to stand. */
+/* A value that may be wrong where it is inserted. */
 static json_t *strange_value(unsigned which)
 {
     switch (which % 14) {

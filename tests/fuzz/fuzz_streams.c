@@ -1,7 +1,7 @@
 /*
  * What is counted and answered: the input is a sequence of operations on the agent's tables, with
- * messages and orders as they come from ZeroMQ. What each one may change is checked after it, and
- * the answer in both formats against the tables.
+ * messages and control commands as they come from ZeroMQ. What each one may change is checked after
+ * it, and the answer in both formats against the tables.
  *
  * The first byte of an operation says which one it is; see operations[]. capture.py writes the
  * seeds, so it knows the first three.
@@ -12,36 +12,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/answer.h"
-#include "agent/clocks.h"
-#include "agent/streams.h"
-#include "agent/subscriptions.h"
+#include "agent/answer/answer.h"
+#include "agent/counts/streams.h"
+#include "agent/counts/subscriptions.h"
+#include "agent/platform/clocks.h"
+#include "agent/tango/topic_name.h"
 #include "fuzz.h"
 #include "response/response.h"
 
-/* Tables that are soon full; at most so many answers of one input, which are slow. */
+/* Small tables, which fill up quickly; and a maximum of answers per input, since they are slow. */
 enum { LIMIT = 5, CHANNEL_LIMIT = 2, IDS = 16, ANSWERS = 6 };
 
-/* Times that a real clock may show: positive, and a sum of two is none that overflows. */
+/* Times that a real clock may show: positive, and so small that a sum of two doesn't overflow. */
 static const int64_t last_time_ns = INT64_C(1) << 61;
 
-static streams_t streams;
-static subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
-static samples_t samples;
+static counts_t counts = {.subscriptions = SUBSCRIPTIONS_INITIALIZER};
 static samples_reader_t readers[2];
-static const answer_sources_t sources = {&streams, &subscriptions, &samples};
 static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
 
 static int64_t now_ns;
+static bool compares_zeros;          /* the rule of the Tango that receives: see topic_event_t */
 static channel_t *operation_channel; /* see streams_announce */
 static push_call_t call;
 static int answers_left;
 
-/* What is known of a topic besides what it shows. */
+/* What is known of a topic besides its view. */
 typedef struct {
     bool connected_anew;
     bool discarded_before;
-    uint64_t timed; /* events of which topic_event_took was told */
+    uint64_t timed; /* events that were passed to topic_event_took */
     uint64_t with_latency;
 } topic_model_t;
 
@@ -84,29 +83,27 @@ static size_t list(table_t *table, size_t limit, table_entry_t *entries[LIMIT])
 static void observe(state_t *state)
 {
     memset(state, 0, sizeof *state);
-    state->topic_count = list(&streams.topics, LIMIT, (table_entry_t **)state->topics);
+    state->topic_count = list(&counts.streams.topics, LIMIT, (table_entry_t **)state->topics);
     for (size_t i = 0; i < state->topic_count; i++)
         topic_view(state->topics[i], &state->topic_views[i]);
-    state->stream_count = list(&streams.published, LIMIT, (table_entry_t **)state->published);
+    state->stream_count =
+        list(&counts.streams.published.streams, LIMIT, (table_entry_t **)state->published);
     for (size_t i = 0; i < state->stream_count; i++) {
         stream_view(state->published[i], &state->stream_views[i]);
         state->stream_counters[i] = atomic_load(&state->published[i]->counter);
     }
     state->channel_count =
-        list(&streams.channels, CHANNEL_LIMIT, (table_entry_t **)state->channels);
+        list(&counts.streams.channels, CHANNEL_LIMIT, (table_entry_t **)state->channels);
     for (size_t i = 0; i < state->channel_count; i++)
         channel_view(state->channels[i], &state->channel_views[i]);
 }
 
 static bool same_counts(const topic_view_t *a, const topic_view_t *b)
 {
-    return a->event_count == b->event_count && a->missed_event_count == b->missed_event_count &&
-           a->discarded_event_count == b->discarded_event_count &&
-           a->lost_event_count == b->lost_event_count &&
-           a->outage_lost_event_count == b->outage_lost_event_count &&
-           a->publisher_restart_count == b->publisher_restart_count &&
-           a->byte_count == b->byte_count && a->last_event_ns == b->last_event_ns &&
-           a->server_counter == b->server_counter && a->uncounted == b->uncounted;
+    return memcmp(a->counts, b->counts, sizeof a->counts) == 0 &&
+           a->last_event_ns == b->last_event_ns &&
+           a->last_error_event_ns == b->last_error_event_ns &&
+           a->server_counter == b->server_counter && a->no_server_counter == b->no_server_counter;
 }
 
 /* Nothing may have changed but one topic, one stream and one channel. */
@@ -123,12 +120,14 @@ static void check_others(const state_t *before, const state_t *after, const void
         if (after->topics[i] != touched)
             REQUIRE(
                 same_counts(view, i < before->topic_count ? &before->topic_views[i] : &new_topic));
-        REQUIRE(view->outage_lost_event_count <= view->lost_event_count);
-        REQUIRE(view->publisher_restart_count <= view->event_count);
-        REQUIRE(view->missed_event_count <= view->event_count);
-        REQUIRE(view->discarded_event_count <= view->event_count);
+        REQUIRE(view->counts[TOPIC_OUTAGE_LOST_COUNT] <= view->counts[TOPIC_LOST_COUNT]);
+        REQUIRE(view->counts[TOPIC_RESTART_COUNT] <= view->counts[TOPIC_EVENT_COUNT]);
+        REQUIRE(view->counts[TOPIC_MISSED_COUNT] <= view->counts[TOPIC_EVENT_COUNT]);
+        /* Where zeros are compared, the very first may be discarded. */
+        REQUIRE(view->counts[TOPIC_DISCARDED_COUNT] <= view->counts[TOPIC_EVENT_COUNT] + 1);
+        REQUIRE(view->counts[TOPIC_ERROR_COUNT] <= view->counts[TOPIC_EVENT_COUNT]);
         REQUIRE(view->callback_count >= TOPIC_CALLBACKS_UNKNOWN && view->callback_count <= IDS);
-        REQUIRE(!view->uncounted || view->server_counter == 0);
+        REQUIRE(!view->no_server_counter || view->server_counter == 0);
     }
     for (size_t i = 0; i < after->stream_count; i++) {
         REQUIRE(i >= before->stream_count || after->published[i] == before->published[i]);
@@ -150,25 +149,23 @@ static void check_others(const state_t *before, const state_t *after, const void
 
 static size_t place_of_topic(const state_t *state, const topic_t *topic)
 {
-    for (size_t i = 0; i < state->topic_count; i++) {
+    for (size_t i = 0; i < state->topic_count; i++)
         if (state->topics[i] == topic)
             return i;
-    }
     return LIMIT;
 }
 
 static size_t place_of_stream(const state_t *state, const stream_t *stream)
 {
-    for (size_t i = 0; i < state->stream_count; i++) {
+    for (size_t i = 0; i < state->stream_count; i++)
         if (state->published[i] == stream)
             return i;
-    }
     return LIMIT;
 }
 
 /* ---- names ---- */
 
-/* Names that have to do with each other; an input may also bring its own. */
+/* Related names; an input may also bring its own. */
 static const char *const names[] = {
     "tango://h:1/a/b/c/attr.idl5_change",
     "tango://h:1/a/b/c/attr.change",
@@ -194,8 +191,8 @@ static const char *const event_names[] = {"idl5_change", "change", "intr_change"
 enum { TEXT_MAX = 1200 };
 
 /*
- * A text of the list; or with so many letters in its midst that it may be too long; or the input's
- * own. It ends with a NUL, and may have others. Returns its length.
+ * A text of the list; or the same with so many letters inserted that it may be too long; or the
+ * input's own. It ends with a NUL, and may contain others. Returns its length.
  */
 static size_t take_text(input_t *input, const char *const *list_of, size_t count, char *out)
 {
@@ -224,50 +221,52 @@ static size_t take_text(input_t *input, const char *const *list_of, size_t count
 
 #define TAKE(input, list, out) take_text(input, list, sizeof(list) / sizeof *(list), out)
 
-/* ---- orders ---- */
+/* ---- control commands ---- */
 
-/* The channel that an order connects, if it is one and there was room for it. */
-static const channel_t *check_connected_channel(const wire_order_t *order, const state_t *after)
+/* The channel that a command connects, if it does and the table wasn't full. */
+static const channel_t *check_connected_channel(const wire_control_t *command, const state_t *after)
 {
-    size_t length = strlen(order->topic);
-    if (!wire_is_heartbeat(order->topic, length))
+    size_t length = strlen(command->topic);
+    if (!topic_name_is_heartbeat(command->topic, length))
         return NULL;
-    const channel_t *channel =
-        (channel_t *)table_find(&streams.channels, order->topic, length - strlen(".heartbeat"));
+    const channel_t *channel = (channel_t *)table_find(&counts.streams.channels, command->topic,
+                                                       length - strlen(".heartbeat"));
     for (size_t i = 0; i < after->channel_count; i++) {
         const channel_view_t *view = &after->channel_views[i];
         if (after->channels[i] != channel)
             continue;
         REQUIRE(view->connected);
-        REQUIRE(strncmp(view->endpoint, order->endpoint, CHANNEL_ENDPOINT_SIZE - 1) == 0);
+        REQUIRE(strncmp(view->endpoint, command->endpoint, CHANNEL_ENDPOINT_SIZE - 1) == 0);
         REQUIRE(strlen(view->endpoint) < CHANNEL_ENDPOINT_SIZE);
     }
     if (!channel)
-        REQUIRE(after->channel_count == CHANNEL_LIMIT);
+        REQUIRE(after->channel_count == CHANNEL_LIMIT ||
+                length - strlen(".heartbeat") > TABLE_NAME_MAX);
     return channel;
 }
 
-/* What an order may do to the topics; the one that it connects is held against the rules. */
-static void give_order(const void *data, size_t size, order_origin_t why)
+/* What a command may do to the topics; the one that it connects is checked against the rules. */
+static void give_command(const void *data, size_t size, control_origin_t why)
 {
     exact_t message = exact_copy(data, size);
-    wire_order_t order;
+    wire_control_t command;
     state_t before;
     state_t after;
     observe(&before);
-    if (wire_read_order(message.data, message.size, &order)) {
-        bool connects =
-            order.code == WIRE_ORDER_CONNECT_EVENT || order.code == WIRE_ORDER_CONNECT_MCAST_EVENT;
-        topic_t *announced = streams_announce(&streams, &order, why, &operation_channel);
+    if (wire_read_control(message.data, message.size, &command)) {
+        bool connects = command.code == WIRE_CONTROL_CONNECT_EVENT ||
+                        command.code == WIRE_CONTROL_CONNECT_MCAST_EVENT;
+        topic_t *announced = streams_announce(&counts.streams, &command, why, &operation_channel);
         REQUIRE(connects || !announced);
-        streams_order(&streams, &order, now_ns);
+        streams_executed(&counts.streams, &command, now_ns);
         observe(&after);
         topic_t *topic = NULL;
         const void *touched = NULL;
-        if (order.code == WIRE_ORDER_CONNECT_HEARTBEAT)
-            touched = check_connected_channel(&order, &after);
+        if (command.code == WIRE_CONTROL_CONNECT_HEARTBEAT)
+            touched = check_connected_channel(&command, &after);
         if (connects) {
-            topic = (topic_t *)table_find(&streams.topics, order.topic, strlen(order.topic));
+            topic =
+                (topic_t *)table_find(&counts.streams.topics, command.topic, strlen(command.topic));
             REQUIRE(topic == announced);
         }
         if (topic) {
@@ -276,7 +275,8 @@ static void give_order(const void *data, size_t size, order_origin_t why)
             const topic_view_t *new = &after.topic_views[place];
             const topic_view_t *old =
                 place < before.topic_count ? &before.topic_views[place] : &none;
-            bool again = why == ORDER_OF_RECONNECTION || (why == ORDER_UNKNOWN && old->subscribed);
+            bool again =
+                why == CONTROL_OF_RECONNECTION || (why == CONTROL_UNKNOWN && old->subscribed);
             REQUIRE(new->subscribed);
             if (again) {
                 REQUIRE(same_counts(new, old));
@@ -293,21 +293,21 @@ static void give_order(const void *data, size_t size, order_origin_t why)
     free(message.block);
 }
 
-static void do_raw_order(input_t *input)
+static void do_raw_command(input_t *input)
 {
-    order_origin_t why = (order_origin_t)(input_byte(input) % 3);
-    input_t order = input_frame(input);
-    give_order(order.data, order.size, why);
+    control_origin_t why = (control_origin_t)(input_byte(input) % 3);
+    input_t command = input_frame(input);
+    give_command(command.data, command.size, why);
 }
 
-static void do_order(input_t *input)
+static void do_command(input_t *input)
 {
     char message[2 + 3 * TEXT_MAX] = {0};
     size_t size = 0;
-    order_origin_t why = (order_origin_t)(input_byte(input) % 3);
-    uint8_t code = input_byte(input) % WIRE_ORDER_UNKNOWN;
-    bool connects = code == WIRE_ORDER_CONNECT_HEARTBEAT || code == WIRE_ORDER_CONNECT_EVENT ||
-                    code == WIRE_ORDER_CONNECT_MCAST_EVENT;
+    control_origin_t why = (control_origin_t)(input_byte(input) % 3);
+    uint8_t code = input_byte(input) % WIRE_CONTROL_UNKNOWN;
+    bool connects = code == WIRE_CONTROL_CONNECT_HEARTBEAT || code == WIRE_CONTROL_CONNECT_EVENT ||
+                    code == WIRE_CONTROL_CONNECT_MCAST_EVENT;
     message[size++] = (char)code;
     if (connects) {
         size++;
@@ -317,7 +317,7 @@ static void do_order(input_t *input)
         size += TAKE(input, names, message + size) + 1;
         size += TAKE(input, endpoints, message + size) + 1;
     }
-    give_order(message, size, why);
+    give_command(message, size, why);
 }
 
 static void do_begin_operation(input_t *input)
@@ -336,7 +336,7 @@ typedef struct {
     wire_call_t call;
 } message_t;
 
-/* Four frames as they stand in the input. */
+/* Four frames, as they are in the input. */
 static message_t take_message(input_t *input)
 {
     message_t message = {0};
@@ -395,37 +395,46 @@ static void check_received(const topic_view_t *old, const topic_view_t *new, top
         return;
     }
     REQUIRE(old->subscribed);
-    bool first = old->event_count == 0;
+    bool first = old->counts[TOPIC_EVENT_COUNT] == 0;
     uint32_t step = counter - old->server_counter;
     if (result == TOPIC_DISCARDED) {
-        REQUIRE(!first && step == 0 && !model->discarded_before);
-        REQUIRE(new->discarded_event_count == old->discarded_event_count + 1);
+        REQUIRE(step == 0 && !model->discarded_before);
+        REQUIRE(old->server_counter != 0 || counter == 1 || compares_zeros);
+        REQUIRE(new->counts[TOPIC_DISCARDED_COUNT] == old->counts[TOPIC_DISCARDED_COUNT] + 1);
         topic_view_t expected = *old;
-        expected.discarded_event_count++;
+        expected.counts[TOPIC_DISCARDED_COUNT]++;
         REQUIRE(same_counts(new, &expected));
         model->discarded_before = true;
         return;
     }
     REQUIRE(result == TOPIC_RECEIVED);
     model->discarded_before = false;
-    REQUIRE(new->event_count == old->event_count + 1);
-    REQUIRE(new->byte_count == old->byte_count + message->bytes);
+    REQUIRE(new->counts[TOPIC_EVENT_COUNT] == old->counts[TOPIC_EVENT_COUNT] + 1);
+    REQUIRE(new->counts[TOPIC_BYTE_COUNT] == old->counts[TOPIC_BYTE_COUNT] + message->bytes);
     REQUIRE(new->server_counter == counter &&new->last_event_ns == now_ns);
-    REQUIRE(new->discarded_event_count == old->discarded_event_count);
+    REQUIRE(new->counts[TOPIC_DISCARDED_COUNT] == old->counts[TOPIC_DISCARDED_COUNT]);
+    REQUIRE(new->counts[TOPIC_ERROR_COUNT] ==
+            old->counts[TOPIC_ERROR_COUNT] + message->call.is_error);
+    REQUIRE(!message->call.is_error || new->last_error_event_ns == now_ns);
+    /* Only a stream's first event shows that there was none before. */
+    REQUIRE(new->unbased == ((old->unbased && !(first && counter == 1 &&
+                                                new->counts[TOPIC_RESTART_COUNT] ==
+                                                    old->counts[TOPIC_RESTART_COUNT])) ||
+                             (old->no_server_counter && counter != 0)));
 
-    uint64_t restarts = new->publisher_restart_count - old->publisher_restart_count;
-    uint64_t missed = new->missed_event_count - old->missed_event_count;
-    uint64_t lost = new->lost_event_count - old->lost_event_count;
-    uint64_t outage = new->outage_lost_event_count - old->outage_lost_event_count;
+    uint64_t restarts = new->counts[TOPIC_RESTART_COUNT] - old->counts[TOPIC_RESTART_COUNT];
+    uint64_t missed = new->counts[TOPIC_MISSED_COUNT] - old->counts[TOPIC_MISSED_COUNT];
+    uint64_t lost = new->counts[TOPIC_LOST_COUNT] - old->counts[TOPIC_LOST_COUNT];
+    uint64_t outage = new->counts[TOPIC_OUTAGE_LOST_COUNT] - old->counts[TOPIC_OUTAGE_LOST_COUNT];
     bool backwards = step > INT32_MAX;
     REQUIRE(restarts <= 1 && missed <= 1);
     REQUIRE(missed == 0 || (step >= 2 && !backwards));
-    /* Before the first event there may have been a restart, of which the new port tells. */
+    /* Before the first event there may have been a restart, which the new port shows. */
     if (first && !restarts)
         REQUIRE(missed == 0 && lost == 0);
     else if (restarts)
         REQUIRE((backwards || model->connected_anew) && lost == (counter > 0 ? counter - 1 : 0));
-    else if (old->uncounted)
+    else if (old->no_server_counter)
         REQUIRE(lost == 0);
     else
         REQUIRE(!backwards && lost == (step > 0 ? step - 1 : 0));
@@ -446,16 +455,16 @@ static void sample(const message_t *message, topic_t *topic, topic_model_t *mode
         .process_ns = now_ns % 1000000007,
         .callback_count = callbacks == TOPIC_CALLBACKS_UNKNOWN ? SAMPLE_UNKNOWN : callbacks};
     size_t length;
-    const char *attribute = wire_attribute_name(name->data, name->size, &length);
+    const char *attribute = topic_name_attribute(name->data, name->size, &length);
     if (!discarded)
         memcpy(sample.attr_name, attribute,
                length < SAMPLE_NAME_SIZE ? length : SAMPLE_NAME_SIZE - 1);
-    sample.kind_and_discarded = (int64_t)wire_event_kind(name->data, name->size) * 2 + discarded;
+    sample.kind_and_discarded = (int64_t)topic_name_kind(name->data, name->size) * 2 + discarded;
     int64_t event_ns;
     if (!discarded && wire_read_time(name->data, name->size, content->data, content->size,
                                      message->little_endian, message->call.is_error, &event_ns))
         sample.latency_ns = now_ns - event_ns;
-    samples_receive(&samples, &sample);
+    samples_receive(&counts.samples, &sample);
     if (discarded)
         return;
     topic_event_took(topic, sample.latency_ns != SAMPLE_UNKNOWN, sample.latency_ns,
@@ -464,7 +473,19 @@ static void sample(const message_t *message, topic_t *topic, topic_model_t *mode
     model->with_latency += sample.latency_ns != SAMPLE_UNKNOWN;
 }
 
-/* As hooks.c does it, frame by frame. */
+/* Whether the name doesn't begin with that of a topic that is there. */
+static bool begins_with_none(const state_t *state, const exact_t *name)
+{
+    for (size_t i = 0; i < state->topic_count; i++) {
+        const table_entry_t *entry = &state->topics[i]->entry;
+        if (entry->name_length < name->size &&
+            memcmp(entry->name, name->data, entry->name_length) == 0)
+            return false;
+    }
+    return true;
+}
+
+/* As receiving.c does it, frame by frame. */
 static void receive(message_t *message)
 {
     const exact_t *name = &message->frames[WIRE_FRAME_TOPIC];
@@ -473,19 +494,30 @@ static void receive(message_t *message)
     observe(&before);
     topic_t *topic = NULL;
     topic_result_t result = TOPIC_IGNORED;
-    topic = streams_known_topic(&streams, name->data, name->size);
+    uint64_t unknown_before = atomic_load(&counts.streams.unknown_topic_count);
+    topic = streams_known_topic(&counts.streams, name->data, name->size);
     if (topic) {
         REQUIRE(topic->entry.name_length == name->size &&
                 memcmp(topic->entry.name, name->data, name->size) == 0);
-    } else if (wire_is_topic(name->data, name->size) &&
-               !wire_is_heartbeat(name->data, name->size)) {
-        topic = streams_topic(&streams, name->data, name->size);
-        if (!topic)
-            REQUIRE(before.topic_count == LIMIT);
+    } else if (topic_name_is_valid(name->data, name->size) &&
+               !topic_name_is_heartbeat(name->data, name->size)) {
+        topic = streams_topic(&counts.streams, name->data, name->size);
+        REQUIRE(atomic_load(&counts.streams.unknown_topic_count) ==
+                unknown_before + (topic ? 0 : 1));
+        if (topic)
+            REQUIRE(!counts.streams.client_connected && begins_with_none(&before, name));
+        else
+            REQUIRE(counts.streams.client_connected || before.topic_count == LIMIT ||
+                    !begins_with_none(&before, name));
     }
     read_message(message);
     if (message->readable && topic) {
-        result = topic_received(topic, message->call.counter, message->bytes, now_ns);
+        const topic_event_t event = {.counter = message->call.counter,
+                                     .is_error = message->call.is_error,
+                                     .compares_zeros = compares_zeros,
+                                     .bytes = message->bytes,
+                                     .time_ns = now_ns};
+        result = topic_received(topic, &event);
         observe(&after);
         static const topic_view_t unknown = {.subscribed = true};
         size_t place = place_of_topic(&after, topic);
@@ -493,9 +525,9 @@ static void receive(message_t *message)
             place < before.topic_count ? &before.topic_views[place] : &unknown;
         check_received(old, &after.topic_views[place], &models[place], result, message);
         if (result != TOPIC_IGNORED) {
-            consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic,
+            consumer_enters(&counts.streams.consumer, CONSUMER_CALLBACKS, topic,
                             clock_monotonic_coarse_ns());
-            if (samples_enabled(&samples))
+            if (samples_enabled(&counts.samples))
                 sample(message, topic, &models[place], result);
         }
     } else {
@@ -525,8 +557,8 @@ static void do_heartbeat(input_t *input)
     state_t before;
     state_t after;
     observe(&before);
-    if (wire_is_topic(frame.data, frame.size))
-        streams_heartbeat(&streams, frame.data, frame.size, now_ns);
+    if (topic_name_is_valid(frame.data, frame.size))
+        streams_heartbeat(&counts.streams, frame.data, frame.size, now_ns, now_ns);
     observe(&after);
     REQUIRE(after.channel_count == before.channel_count);
     size_t changed = 0;
@@ -535,7 +567,7 @@ static void do_heartbeat(input_t *input)
             after.channel_views[i].heartbeat_count - before.channel_views[i].heartbeat_count;
         REQUIRE(more <= 1);
         if (more == 1) {
-            REQUIRE(wire_is_heartbeat(frame.data, frame.size));
+            REQUIRE(topic_name_is_heartbeat(frame.data, frame.size));
             REQUIRE(after.channel_views[i].last_heartbeat_ns == now_ns);
             check_others(&before, &after, after.channels[i]);
         }
@@ -551,14 +583,16 @@ static void push(message_t *message)
     state_t before;
     state_t after;
     observe(&before);
-    stream_t *stream = streams_pushed_as(&streams, name->data, name->size);
+    stream_t *stream = streams_pushed_as(&counts.streams, name->data, name->size);
     /* Once more, now that the topic may be known; and it is the stream of that name. */
-    uint64_t refused = atomic_load(&streams.published.refused);
-    REQUIRE(streams_pushed_as(&streams, name->data, name->size) == stream);
-    if (wire_is_topic(name->data, name->size) && !wire_is_heartbeat(name->data, name->size)) {
-        char stream_name[WIRE_TOPIC_MAX];
-        size_t length = wire_stream_name(name->data, name->size, stream_name);
-        REQUIRE((stream_t *)table_find(&streams.published, stream_name, length) == stream);
+    uint64_t refused = atomic_load(&counts.streams.published.streams.refused);
+    REQUIRE(streams_pushed_as(&counts.streams, name->data, name->size) == stream);
+    if (topic_name_is_valid(name->data, name->size) &&
+        !topic_name_is_heartbeat(name->data, name->size)) {
+        char stream_name[TOPIC_NAME_MAX];
+        size_t length = topic_name_stream(name->data, name->size, stream_name);
+        REQUIRE((stream_t *)table_find(&counts.streams.published.streams, stream_name, length) ==
+                stream);
         REQUIRE(stream || refused > 0);
     } else {
         REQUIRE(!stream);
@@ -566,7 +600,7 @@ static void push(message_t *message)
     read_message(message);
     uint32_t counter = message->call.counter;
     if (message->readable && stream) {
-        stream_pushed(&streams, stream, counter, &call, message->bytes, now_ns);
+        stream_pushed(stream, &counts.streams.published, counter, &call, message->bytes, now_ns);
         observe(&after);
         static const stream_view_t none;
         size_t place = place_of_stream(&after, stream);
@@ -575,7 +609,7 @@ static void push(message_t *message)
         const stream_view_t *new = &after.stream_views[place];
         uint32_t last = is_new ? 0 : before.stream_counters[place];
         uint64_t more = new->pushed_event_count - old->pushed_event_count;
-        if (counter == 0 && last == 0)
+        if (counter == 0 && last == 0) /* none yet, or it wrapped */
             REQUIRE(more <= 1);
         else if (call.watched && !call.counts)
             REQUIRE(more == 0);
@@ -614,7 +648,8 @@ static void do_stream_subscribed(input_t *input)
 {
     char name[TEXT_MAX];
     TAKE(input, names, name);
-    stream_t *stream = streams_published(&streams, name, strlen(name)); /* Tango's own: no NUL */
+    stream_t *stream =
+        streams_published(&counts.streams, name, strlen(name)); /* Tango's own: no NUL */
     if (stream)
         stream_subscribed(stream, now_ns);
 }
@@ -628,7 +663,7 @@ static void do_confirmed(input_t *input)
     state_t before;
     state_t after;
     observe(&before);
-    streams_confirmed(&streams, texts[0], texts[1], texts[2], now_ns);
+    streams_confirmed(&counts.streams, texts[0], texts[1], texts[2], now_ns);
     observe(&after);
     REQUIRE(after.stream_count == before.stream_count);
     check_others(&before, &after, NULL);
@@ -643,10 +678,10 @@ static void do_connected(input_t *input)
     TAKE(input, devices, texts[0]);
     TAKE(input, attributes, texts[1]);
     TAKE(input, event_names, texts[2]);
-    topic_t *topic = streams_find_topic(&streams, texts[0], texts[1], texts[2]);
+    topic_t *topic = streams_find_topic(&counts.streams, texts[0], texts[1], texts[2]);
     if (!topic)
         return;
-    subscriptions_connected(&subscriptions, id + 1, topic);
+    subscriptions_connected(&counts.subscriptions, id + 1, topic);
     ids[id].known = true;
     ids[id].connected = true;
 }
@@ -669,19 +704,19 @@ static void do_not_connected(input_t *input)
     copy_cut(target.device, sizeof target.device, texts[0]);
     copy_cut(target.attribute, sizeof target.attribute, texts[1]);
     copy_cut(target.event_type, sizeof target.event_type, texts[2]);
-    subscriptions_not_connected(&subscriptions, id + 1, &target, now_ns);
+    subscriptions_not_connected(&counts.subscriptions, id + 1, &target, now_ns);
     ids[id].known = true;
 }
 
 static void do_tried_again(input_t *input)
 {
-    subscriptions_tried_again(&subscriptions, input_byte(input) % IDS + 1, now_ns);
+    subscriptions_tried_again(&counts.subscriptions, input_byte(input) % IDS + 1, now_ns);
 }
 
 static void do_removed(input_t *input)
 {
     int id = input_byte(input) % IDS;
-    subscriptions_removed(&subscriptions, id + 1);
+    subscriptions_removed(&counts.subscriptions, id + 1);
     ids[id].known = false;
     ids[id].connected = false;
 }
@@ -699,7 +734,9 @@ static void do_time(input_t *input)
 
 static void do_monitoring(input_t *input)
 {
-    samples_enable(&samples, input_byte(input) & 1);
+    uint8_t flags = input_byte(input);
+    samples_enable(&counts.samples, flags & 1);
+    compares_zeros = flags & 2;
 }
 
 static void do_push_took(input_t *input)
@@ -708,7 +745,7 @@ static void do_push_took(input_t *input)
                          .push_event_ns = input_number(input)};
     state_t state;
     observe(&state);
-    samples_push(&samples, &one);
+    samples_push(&counts.samples, &one);
     if (state.stream_count > 0)
         stream_push_took(state.published[one.push_event_ns % (int64_t)state.stream_count],
                          one.push_event_ns);
@@ -716,8 +753,8 @@ static void do_push_took(input_t *input)
 
 static void do_consumer(input_t *input)
 {
-    static const consumer_state_t states[] = {CONSUMER_POLLING, CONSUMER_ORDER};
-    consumer_enters(&streams.consumer, states[input_byte(input) & 1], NULL,
+    static const consumer_state_t states[] = {CONSUMER_POLLING, CONSUMER_CONTROL};
+    consumer_enters(&counts.streams.consumer, states[input_byte(input) & 1], NULL,
                     clock_monotonic_coarse_ns());
 }
 
@@ -786,22 +823,27 @@ static void check_histograms(const json_t *answer, const state_t *state)
 static void check_subscription(const response_subscription_t *shown, const topic_view_t *view,
                                bool legacy)
 {
-    REQUIRE(shown->callback_count ==
+    REQUIRE(shown->counts.callback_count ==
             (view->callback_count < 0 ? RESPONSE_UNKNOWN : view->callback_count));
-    REQUIRE((uint64_t)shown->event_count == view->event_count);
-    REQUIRE((uint64_t)shown->server_counter == view->server_counter);
-    REQUIRE((uint64_t)shown->missed_event_count == view->missed_event_count);
+    REQUIRE((uint64_t)shown->counts.event_count == view->counts[TOPIC_EVENT_COUNT]);
+    REQUIRE((uint64_t)shown->counts.server_counter == view->server_counter);
+    REQUIRE((uint64_t)shown->counts.missed_event_count == view->counts[TOPIC_MISSED_COUNT]);
     if (legacy)
         return;
-    REQUIRE((uint64_t)shown->discarded_event_count == view->discarded_event_count);
-    REQUIRE((uint64_t)shown->publisher_restart_count == view->publisher_restart_count);
-    REQUIRE((uint64_t)shown->byte_count == view->byte_count);
-    REQUIRE(shown->lost_event_count ==
-            (view->uncounted ? RESPONSE_UNKNOWN : (int64_t)view->lost_event_count));
+    REQUIRE((uint64_t)shown->counts.discarded_event_count == view->counts[TOPIC_DISCARDED_COUNT]);
+    REQUIRE((uint64_t)shown->counts.publisher_restart_count == view->counts[TOPIC_RESTART_COUNT]);
+    REQUIRE((uint64_t)shown->counts.byte_count == view->counts[TOPIC_BYTE_COUNT]);
+    REQUIRE(shown->counts.lost_event_count ==
+            ((view->no_server_counter || view->unbased) && view->counts[TOPIC_LOST_COUNT] == 0
+                 ? RESPONSE_UNKNOWN
+                 : (int64_t)view->counts[TOPIC_LOST_COUNT]));
+    REQUIRE(shown->lost_is_minimum ==
+            ((view->no_server_counter || view->unbased) && view->counts[TOPIC_LOST_COUNT] > 0));
+    REQUIRE((uint64_t)shown->counts.error_event_count == view->counts[TOPIC_ERROR_COUNT]);
     REQUIRE((shown->last_event == NULL) == (view->last_event_ns == CLOCK_NEVER));
 }
 
-/* The monitor's reading of the answer, next to what the tables show. */
+/* The answer as the monitor reads it, compared with the tables. */
 static void check_response(const response_t *response, const state_t *state, bool legacy)
 {
     size_t published = 0;
@@ -813,11 +855,11 @@ static void check_response(const response_t *response, const state_t *state, boo
         for (size_t j = 0; j < response->publisher_count; j++) {
             const response_publisher_t *shown = &response->publishers[j];
             if (strcmp(shown->name, state->published[i]->entry.name) == 0)
-                REQUIRE((uint64_t)shown->event_count == view.pushed_event_count);
+                REQUIRE((uint64_t)shown->counts.pushed_event_count == view.pushed_event_count);
         }
     }
     REQUIRE(response->has_server && response->publisher_count == published);
-    REQUIRE(response->push_perf_on == samples_enabled(&samples));
+    REQUIRE(response->push_perf_on == samples_enabled(&counts.samples));
     if (!response->has_client)
         return;
 
@@ -846,7 +888,7 @@ static void check_answer(answer_schema_t schema)
 {
     state_t state;
     observe(&state);
-    char *text = answer_query(&sources, &readers[schema], schema, &origin);
+    char *text = answer_query(&counts, &readers[schema], schema, &origin);
     REQUIRE(text);
     for (const char *p = text; *p; p++)
         REQUIRE(*p >= ' ' && *p < 0x7f);
@@ -863,12 +905,13 @@ static void check_answer(answer_schema_t schema)
     REQUIRE(response->dialect == (schema == ANSWER_LEGACY ? RESPONSE_LEGACY : RESPONSE_AGENT));
     consumer_view_t consumer;
     REQUIRE(response->has_client ==
-            consumer_view(&streams.consumer, &consumer, clock_monotonic_coarse_ns()));
+            consumer_view(&counts.streams.consumer, &consumer, clock_monotonic_coarse_ns()));
     check_response(response, &state, schema == ANSWER_LEGACY);
     if (schema != ANSWER_LEGACY) {
-        REQUIRE((uint64_t)response->agent_uncounted == atomic_load(&streams.topics.refused) +
-                                                           atomic_load(&streams.published.refused) +
-                                                           atomic_load(&streams.channels.refused));
+        REQUIRE((uint64_t)response->agent_counts.uncounted ==
+                atomic_load(&counts.streams.topics.refused) +
+                    atomic_load(&counts.streams.published.streams.refused) +
+                    atomic_load(&counts.streams.channels.refused));
         check_histograms(answer, &state);
     }
     response_destroy(&response);
@@ -886,17 +929,18 @@ static void do_answer(input_t *input)
 /* ---- */
 
 static void (*const operations[])(input_t *input) = {
-    do_raw_order, do_raw_message, do_raw_push,   do_order,         do_message,
-    do_push,      do_heartbeat,   do_begin_push, do_time,          do_begin_operation,
-    do_connected, do_removed,     do_push_took,  do_monitoring,    do_consumer,
-    do_confirmed, do_tried_again, do_answer,     do_not_connected, do_stream_subscribed,
+    do_raw_command, do_raw_message, do_raw_push,   do_command,       do_message,
+    do_push,        do_heartbeat,   do_begin_push, do_time,          do_begin_operation,
+    do_connected,   do_removed,     do_push_took,  do_monitoring,    do_consumer,
+    do_confirmed,   do_tried_again, do_answer,     do_not_connected, do_stream_subscribed,
 };
 
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
 /*
  * libFuzzer keeps an input also if it fills one of these: if after an operation of that kind there
- * is a topic in a state in which there was none before. The code alone doesn't tell states apart.
+ * is a topic in a state in which there was none before. Code coverage alone doesn't distinguish
+ * states.
  */
 __attribute__((section("__libfuzzer_extra_counters"))) static uint8_t reached[OPERATIONS][256];
 
@@ -906,11 +950,11 @@ static void note_state(size_t operation)
     observe(&state);
     for (size_t i = 0; i < state.topic_count; i++) {
         const topic_view_t *view = &state.topic_views[i];
-        unsigned which = (view->subscribed ? 1 : 0) | (view->uncounted ? 2 : 0) |
-                         (view->lost_event_count > 0 ? 4 : 0) |
-                         (view->outage_lost_event_count > 0 ? 8 : 0) |
-                         (view->publisher_restart_count > 0 ? 16 : 0) |
-                         (view->discarded_event_count > 0 ? 32 : 0) |
+        unsigned which = (view->subscribed ? 1 : 0) | (view->no_server_counter ? 2 : 0) |
+                         (view->counts[TOPIC_LOST_COUNT] > 0 ? 4 : 0) |
+                         (view->counts[TOPIC_OUTAGE_LOST_COUNT] > 0 ? 8 : 0) |
+                         (view->counts[TOPIC_RESTART_COUNT] > 0 ? 16 : 0) |
+                         (view->counts[TOPIC_DISCARDED_COUNT] > 0 ? 32 : 0) |
                          (view->callback_count > 0 ? 64 : 0) | (view->channel ? 128 : 0);
         reached[operation][which] = 1;
     }
@@ -918,19 +962,20 @@ static void note_state(size_t operation)
 
 static void begin(void)
 {
-    streams_init(&streams);
-    streams.topics.limit = LIMIT;
-    streams.published.limit = LIMIT;
-    streams.pushed_topics.limit = LIMIT;
-    streams.channels.limit = CHANNEL_LIMIT;
-    memset(&samples, 0, sizeof samples);
+    streams_init(&counts.streams);
+    counts.streams.topics.limit = LIMIT;
+    counts.streams.published.streams.limit = LIMIT;
+    counts.streams.pushed_topics.limit = LIMIT;
+    counts.streams.channels.limit = CHANNEL_LIMIT;
+    memset(&counts.samples, 0, sizeof counts.samples);
     memset(readers, 0, sizeof readers);
     memset(models, 0, sizeof models);
     memset(ids, 0, sizeof ids);
-    atomic_store(&subscriptions.watched, true);
+    atomic_store(&counts.subscriptions.watched, true);
     now_ns = INT64_C(1700000000000000000);
     operation_channel = NULL;
     call = (push_call_t){0};
+    compares_zeros = false;
     answers_left = ANSWERS;
 }
 
@@ -945,7 +990,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_answer(ANSWER_VERSION_1);
     check_answer(ANSWER_LEGACY);
-    subscriptions_clear(&subscriptions);
-    streams_clear(&streams);
+    subscriptions_clear(&counts.subscriptions);
+    streams_clear(&counts.streams);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * replay: the fuzzers' main program where there is no libFuzzer: hands them the files that it is
- * told, and all files in the folders. So the committed corpus is part of the ordinary tests.
+ * replay: the fuzzers' main program where there is no libFuzzer: runs them on the files and folders
+ * that it is given. So the committed corpus is part of the ordinary tests.
  */
 #include <dirent.h>
 #include <stdio.h>

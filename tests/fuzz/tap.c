@@ -1,6 +1,6 @@
 /*
- * tap: a library to preload that writes down what a process hands to ZeroMQ and takes from it,
- * whole messages, byte for byte. capture.py makes the fuzzers' seeds of that.
+ * tap: a library to preload that logs what a process sends and receives through ZeroMQ, whole
+ * messages, byte for byte. capture_sessions.py makes the fuzzers' seeds from it.
  *
  * A line for each message, in the file that TAP_FILE names: "S" or "R" (sent, received), and its
  * frames in hexadecimal, "-" for an empty one.

@@ -15,7 +15,7 @@ static void skip(walk_t *self, uint64_t count)
     self->ok = self->ok && self->at <= self->size;
 }
 
-/* A number of so many bytes, aligned to its size; turned around where it stands. */
+/* A number of size bytes, aligned to its size; byte-swapped in place. */
 static uint64_t number(walk_t *self, uint64_t width)
 {
     while ((self->at - self->begin) % width != 0)
@@ -53,10 +53,9 @@ static void numbers(walk_t *self, uint64_t width)
 static void strings(walk_t *self, int of_each)
 {
     uint64_t count = number(self, 4);
-    for (uint64_t i = 0; i < count && self->ok; i++) {
+    for (uint64_t i = 0; i < count && self->ok; i++)
         for (int j = 0; j < of_each; j++)
             string(self);
-    }
 }
 
 static walk_t begin(uint8_t *frame, size_t size, size_t padding, bool little_endian)
@@ -75,7 +74,11 @@ walk_result_t walk_call(uint8_t *frame, size_t size, bool little_endian)
     walk_result_t result = {0};
     number(&walk, 4);
     result.counter = (uint32_t)number(&walk, 4);
+    uint64_t before_name = walk.at;
     string(&walk);
+    /* The method's name has its NUL, so it isn't empty: the length takes four bytes, aligned. */
+    uint64_t name_begins = (before_name + 3) / 4 * 4 + 4;
+    walk.ok = walk.ok && walk.at > name_begins && frame[walk.at - 1] == '\0';
     string(&walk);
     skip(&walk, 1);
     result.ok = walk.ok;

@@ -1,6 +1,6 @@
 /*
  * walk: reads the same facts from an event's frames as the agent's wire.c, in a way of its own, and
- * turns the byte order of the numbers that it passes around. What the fuzzer holds wire.c against.
+ * swaps the byte order of the numbers on its way. The fuzzer compares wire.c with it.
  */
 #ifndef STEM_FUZZ_WALK_H
 #define STEM_FUZZ_WALK_H
@@ -11,7 +11,7 @@
 
 typedef struct {
     bool ok;
-    size_t end; /* so many bytes of the frame are needed */
+    size_t end; /* how many bytes of the frame are needed */
     uint32_t counter;
     bool is_error;
     int64_t time_ns;

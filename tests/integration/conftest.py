@@ -1,5 +1,6 @@
 """Fixtures for tests against a real Tango. What they give is described in tango_servers.py."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,14 +10,25 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+pytest.register_assert_rewrite("agent_answers")
+
 import tango_servers  # noqa: E402
 
-pytest_plugins = ["network"]
+pytest_plugins = ["network", "terminals"]
 
 # A shell's background job ignores SIGINT, and hands that down to all that the tests start; some of
 # them are to be interrupted.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """What marks ask for: see pytest.ini."""
+    for item in items:
+        mark = item.get_closest_marker("not_under_sanitizers")
+        if mark and tango_servers.SANITIZERS:
+            item.add_marker(pytest.mark.skip(reason=f"not under the sanitizers: {mark.args[0]}"))
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +56,66 @@ def servers(tmp_path):
         yield pool
 
 
+@pytest.fixture
+def start():
+    """start_monitor(), ended with the test, with signals as a terminal would deliver them."""
+    started = []
+
+    def run(*args, **env):
+        # A shell's background job ignores SIGINT, and hands that down to pytest and to us.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            monitor = tango_servers.start_monitor(*args, **env)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        started.append(monitor)
+        return monitor
+
+    yield run
+    for monitor in started:
+        monitor.kill()
+        monitor.communicate()
+
+
+@pytest.fixture
+def recording(tmp_path):
+    return tmp_path / "recording.jsonl"
+
+
+@pytest.fixture
+def freeze():
+    """Freezes servers (SIGSTOP); continues them at the latest when the test ends."""
+    frozen = []
+
+    def is_stopped(server):
+        tasks = Path(f"/proc/{server.pid}/task").iterdir()
+        return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+
+    def stop(server):
+        frozen.append(server)
+        os.kill(server.pid, signal.SIGSTOP)
+        # A thread that is running at that moment may answer one more request.
+        tango_servers.wait_for(lambda: is_stopped(server), what="all threads to stop")
+
+    yield stop
+    for server in frozen:
+        if server.running:
+            os.kill(server.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def publisher(servers):
+    """A publisher that has an event supplier, so that its performance monitoring can be seen."""
+    pub = servers.publisher(agent=True)
+    pub.admin_proxy().ZmqEventSubscriptionChange(["info"])
+    return pub
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory):
     """A real Tango database, a LocalTango: ``database.tango_host``, ``database.port``.
 
-    It is one for all tests of a run, so give servers names of your own in it. A test that
+    It is shared by all tests of a run, so give servers names of your own in it. A test that
     wants to stop its database starts one with tango_servers.start_database().
     """
     running = tango_servers.start_database(tmp_path_factory.mktemp("database"))

@@ -1,4 +1,4 @@
-"""Two network namespaces with a wire between them, which can be cut; and servers that live in one.
+"""Two network namespaces with a wire between them, which can be cut; and servers that run in one.
 
 Run as a program, it is those servers: it starts a database and device servers that listen on an
 address, says on standard output what their names are, restarts one for each line of standard input
@@ -67,7 +67,7 @@ class Wire:
             namespace.run("ip", "link", "set", "wire", "up")
 
     def cut(self, how):
-        """"unplugged": both ends know; "silent": what is sent is lost without a word."""
+        """"unplugged": both ends know; "silent": everything sent is silently lost."""
         if how == "unplugged":
             self.servers.run("ip", "link", "set", "wire", "down")
         else:

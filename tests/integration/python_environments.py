@@ -1,4 +1,4 @@
-"""Virtual environments with our wheel in them, and PyTango wheels made of the installed PyTango."""
+"""Virtual environments with our wheel in them, and PyTango wheels built from the installed PyTango."""
 
 import base64
 import csv
@@ -44,7 +44,7 @@ class Environment:
         return folder
 
     def files(self):
-        """All that is in it, folders included, but for what Python itself caches."""
+        """Everything in it, folders included, except what Python itself caches."""
         return {
             path.relative_to(self.folder)
             for path in self.folder.rglob("*")
@@ -76,7 +76,7 @@ class Environment:
 
 
 def run(*command, check=True, env=None, **options):
-    """The command, run to its end; its output is shown when it fails."""
+    """Runs a command to its end; its output is shown if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         env=env or clean_environment(),
@@ -118,7 +118,7 @@ def exchange(publisher, subscriber, count):
 
 
 def _installed_pytango():
-    """Where the system's PyTango lies, and its metadata."""
+    """The folders of the system's PyTango and its metadata."""
     script = "import tango, os; print(os.path.dirname(os.path.dirname(tango.__file__)))"
     site = Path(run(PYTHON, "-c", script).stdout.strip())
     (info,) = [p for p in site.iterdir() if re.match(r"(?i)pytango-[0-9.]+.*\.(dist|egg)-info$", p.name)]

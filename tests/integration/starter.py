@@ -1,4 +1,4 @@
-"""Tango's Starter, which starts the servers of a machine when Astor, or somebody else, says so."""
+"""Tango's Starter, which starts the servers of a machine on request of Astor or others."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def is_alive(name):
 
 
 class Starter:
-    """A Starter that starts the servers that lie in a folder; ends them, and itself, at the end."""
+    """A Starter that starts the servers of a folder; ends them, and itself, at the end."""
 
     def __init__(self, database, servers, folder, launcher=()):
         """``servers``: StartDsPath. ``folder``: for its log. ``launcher``: in front of its command."""

@@ -1,79 +1,20 @@
-"""What the monitor prints: for a terminal, for a pipe, for programs; of all streams or of some."""
+"""What the monitor prints: on a terminal, into a pipe, for programs; for all streams or for some."""
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
-import struct
 import subprocess
-import termios
 
 import pytest
-from tango_servers import MONITOR, clean_environment, die_with_parent, need, run_monitor, wait_for
+from agent_answers import stream, topic
+from tango_servers import MONITOR, clean_environment, die_with_parent, run_monitor, wait_for
+from terminals import COLOR
 
-COLOR = re.compile(r"\x1b\[[0-9;]*m")
-ERASE = "\r\x1b[K"
+pytestmark = pytest.mark.sanitizers
 
 
 @pytest.fixture(autouse=True)
 def _programs(monitor_bin, agent_lib):
     """All of these need the monitor and the agent."""
-
-
-class Terminal:
-    """The monitor on a terminal; ``text`` is all that came there."""
-
-    def __init__(self, *args, columns=80, **env):
-        self.side, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        self.process = subprocess.Popen(
-            [str(need(MONITOR)), *map(str, args)],
-            env=clean_environment(**{"TERM": "xterm", "LC_ALL": "C.UTF-8", **env}),
-            stdin=other, stdout=other, stderr=other, preexec_fn=die_with_parent,
-        )
-        os.close(other)
-        self.text = ""
-
-    def read(self):
-        while select.select([self.side], [], [], 0)[0]:
-            try:
-                self.text += os.read(self.side, 65536).decode()
-            except OSError:  # it has ended
-                break
-        return self.text
-
-    def lines(self):
-        """What stands in lines, without colours; of the status lines none."""
-        text = re.sub(r"\r\x1b\[K[^\r\n]*(?=\r\x1b\[K)", "", self.read())
-        return COLOR.sub("", text).replace(ERASE, "").replace("\r\n", "\n").split("\n")
-
-    def end(self):
-        self.process.terminate()
-        wait_for(lambda: self.read() is None or self.process.poll() is not None, what="the monitor's end")
-        self.read()
-        return self.process.wait()
-
-
-@pytest.fixture
-def terminal():
-    try:
-        for side in pty.openpty():
-            os.close(side)
-    except OSError as error:
-        pytest.skip(f"no terminal can be made here (a chroot without /dev/pts): {error}")
-    started = []
-
-    def run(*args, **options):
-        started.append(Terminal(*args, **options))
-        return started[-1]
-
-    yield run
-    for one in started:
-        one.process.kill()
-        one.process.wait()
-        os.close(one.side)
 
 
 LONG = "test/a_family_whose_name_takes_much_of_a_line/and_a_member_that_takes_the_rest_of_it"
@@ -168,7 +109,7 @@ def test_numbers_for_programs(servers, database):
         assert stream["rate"] == pytest.approx(count / publisher["seconds"], rel=1e-4)
         (topic,) = subscriber["subscriptions"]
         assert topic["received_step"] == count and topic["lost_step"] == 0
-        # Of all the events, not of the newest 256 only.
+        # For all events, not only the newest 256.
         assert topic["latency_micros"]["count"] == count
         assert 0 < topic["latency_micros"]["median"] <= topic["latency_micros"]["maximum"]
         assert topic["processing_micros"]["count"] == count
@@ -195,6 +136,7 @@ def test_some_streams_only(servers, database):
     assert "burst" not in none
 
 
+@pytest.mark.not_under_sanitizers("they decide what overflows")
 def test_the_top_of_all_streams_when_a_queue_overflows(servers, database):
     """By rate; and by loss, of a burst that no queue can hold."""
     pub, sub, _ = subscribed(servers, database, "top", "top/pub/1")
@@ -205,7 +147,7 @@ def test_the_top_of_all_streams_when_a_queue_overflows(servers, database):
     try:
         assert json.loads(monitor.stdout.readline())["top"] == []
         sub.proxy().SetCallbackDelay(1000)
-        # More than all queues on the way hold, however large the system has made those of TCP.
+        # More than all queues on the way hold, however large TCP's buffers are.
         count = 100_000
         pub.proxy().PushBurst(count)
         sub.proxy().SetCallbackDelay(0)
@@ -221,6 +163,12 @@ def test_the_top_of_all_streams_when_a_queue_overflows(servers, database):
     finally:
         monitor.kill()
         monitor.communicate()
+
+    def drained():
+        pub.proxy().PushBurst(1)
+        return topic(sub)["server_counter"] == stream(pub)["pushed_event_count"]
+
+    wait_for(drained, 60, "the end of the burst", 0.2)
     pub.proxy().PushPaced([5000, 500])
     by_rate = run_monitor("-n", 2, "--poll-period", 1, "--top", 5, "--by", "rate", pub.name(), sub.name())
     assert by_rate.returncode == 0
@@ -228,7 +176,9 @@ def test_the_top_of_all_streams_when_a_queue_overflows(servers, database):
     assert "stream (highest rate first)" in second
     for direction in ("pushed", "received"):
         (row,) = [line for line in second.splitlines() if f"  {direction}  " in line]
-        assert 400 < float(row.split()[-1]) < 600, row
+        _, _, _, rate, *_ = row.split()
+        # Not the rate of the burst; on a busy machine some come late, and then more at a time.
+        assert 200 < float(rate) < 1200, row
 
 
 def test_many_servers_without_a_change_share_a_line(servers, database):

@@ -1,4 +1,4 @@
-"""Every type of event that Tango has, counted on both sides against what the test made."""
+"""Every event type of Tango, counted on both sides and compared with what the test did."""
 
 import json
 import re
@@ -10,6 +10,8 @@ from tango_servers import SERVERS, wait_for
 
 sys.path.insert(0, str(SERVERS))
 from event_types import HAS_PIPES, VALUES  # noqa: E402
+
+pytestmark = pytest.mark.sanitizers
 
 HAS_ALARMS = hasattr(tango.EventType, "ALARM_EVENT")
 MANY = 12
@@ -42,7 +44,7 @@ def stream_and_topic(pushing, receiving, attr, event):
     """What the answers of both sides say of an event."""
     stream = only(pushing["server"]["event_streams"], f"/{attr}.{event}")
     topics = receiving["client"]["event_callbacks"]
-    # The IDL level of the data stands in the topic only, for most types.
+    # For most types, the IDL level of the data is in the topic only.
     pattern = re.compile(rf"/{attr}\.(idl\d_)?{event}$")
     topic = [value for key, value in topics.items() if pattern.search(key)]
     assert len(topic) <= 1, (attr, event, list(topics))
@@ -191,7 +193,7 @@ def test_errors_are_events(pair):
     assert after["latency_histogram"]["count"] == 0
     assert after["processing_histogram"]["count"] >= MANY - 1
 
-    # A value of any quality is no error, also the one that has no value.
+    # A value of any quality is not an error, even INVALID, which has no value.
     for kind in ("alarm_quality", "invalid_quality", "change"):
         before, errors = one.both()[1], one.callbacks()["errors"]
         one.deliver(MANY, kind)
@@ -205,6 +207,7 @@ def test_polled_attributes_that_fail_and_that_work(pair):
     subscriptions = [("polled", "periodic"), ("polled", "change"), ("polled", "archive")]
     subscriptions += [("failing", "periodic")]
     proxy = one.subscriber.proxy()
+    proxy.Subscribe([one.publisher.attribute("double_scalar"), "change"])  # see tango_servers.py
     for attr, event_type in subscriptions:
         proxy.Subscribe([one.publisher.attribute(attr), event_type])
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from starter import Starter
-from tango_servers import BUILD, ROOT, TANGO_TEST, clean_environment, wait_for
+from tango_servers import BUILD, ROOT, TANGO_TEST, clean_environment, values_of, wait_for
 
 # Prints what it was started with, as the command that the launcher becomes.
 SHOW = "printf '%s|' \"$LD_PRELOAD\" \"$@\""
@@ -251,6 +251,8 @@ def test_completion_knows_every_option(program):
     assert len(options) >= 4
     if program == "ska-tango-event-monitor":
         assert complete("--") == options
+        for option in ("--format", "--by"):
+            assert complete(option, "") == values_of(option)
     else:
         verbs = set(re.findall(rf"{program} ([a-z][a-z-]+)", help_text))
         assert complete("") - {"--help", "--version"} == verbs == {"run", "path", "patch-wheel"}

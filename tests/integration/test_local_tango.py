@@ -67,7 +67,7 @@ def local(tmp_path):
 
 
 def refused(result):
-    """The one-line error of a run that failed as it should."""
+    """The one-line error of a run that fails as expected."""
     assert result.returncode == 1, result
     assert result.stdout == ""
     assert result.stderr.startswith("local-tango: ")

@@ -1,4 +1,4 @@
-"""The monitor: what it says, records and returns when servers, databases and disks misbehave."""
+"""The monitor: what it reports, records and returns when servers, databases and disks misbehave."""
 
 import json
 import os
@@ -12,80 +12,34 @@ from pathlib import Path
 
 import pytest
 import tango_servers
-from tango_servers import free_port, run_monitor, start_monitor, wait_for
+from tango_servers import free_port, run_monitor, wait_for
+from watching import (
+    ASKED_AGAIN,
+    END_S,
+    IS_DOWN,
+    LOAD_THE_AGENT,
+    LONG_S,
+    PROGRAM,
+    end_of,
+    has_data,
+    has_error,
+    lines,
+    message,
+    perf_is_on,
+    replies_of,
+    thaw,
+    wait_for_replies,
+)
+
+pytestmark = pytest.mark.sanitizers
+in_local_tango = pytest.mark.xdist_group("local_tango")
 
 sys.path.insert(0, str(tango_servers.ROOT / "demo"))
-
-PROGRAM = "ska-tango-event-monitor: "
-LOAD_THE_AGENT = (
-    "start it with the agent: ska-tango-event-agent run -- COMMAND"
-    " (see docs/, or ska-tango-event-monitor(1))"
-)
-IS_DOWN = "its server is not running or can't be reached"
-ASKED_AGAIN = "it is asked again at every poll"
-# Long: where it matters that the monitor ends before a server's time is up.
-LONG_S = 100
-# For the monitor to end; far below LONG_S, and far above what it takes.
-END_S = 20
 
 
 @pytest.fixture(autouse=True)
 def _programs(monitor_bin, agent_lib):
     """All of these need the monitor and the agent."""
-
-
-@pytest.fixture
-def start():
-    """start_monitor(), ended with the test, with signals as a terminal would deliver them."""
-    started = []
-
-    def run(*args, **env):
-        # A shell's background job ignores SIGINT, and hands that down to pytest and to us.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            monitor = start_monitor(*args, **env)
-        finally:
-            signal.signal(signal.SIGINT, before)
-        started.append(monitor)
-        return monitor
-
-    yield run
-    for monitor in started:
-        monitor.kill()
-        monitor.communicate()
-
-
-@pytest.fixture
-def recording(tmp_path):
-    return tmp_path / "recording.jsonl"
-
-
-@pytest.fixture
-def freeze():
-    """Stops servers (SIGSTOP); lets them go on with the test's end at the latest."""
-    frozen = []
-
-    def stop(server):
-        os.kill(server.pid, signal.SIGSTOP)
-        frozen.append(server)
-
-    yield stop
-    for server in frozen:
-        if server.running:
-            os.kill(server.pid, signal.SIGCONT)
-
-
-def thaw(server):
-    os.kill(server.pid, signal.SIGCONT)
-
-
-def lines(path):
-    """All of a recording, each line read by itself; a line that isn't whole fails the test."""
-    if not path.exists():
-        return []
-    text = path.read_text()
-    assert text == "" or text.endswith("\n"), f"cut off: {text[-100:]!r}"
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def jq_takes(path):
@@ -94,26 +48,6 @@ def jq_takes(path):
     for line in path.read_bytes().splitlines():
         subprocess.run(["jq", "-e", "."], input=line, stdout=subprocess.DEVNULL, check=True)
     return True
-
-
-def replies_of(path, server):
-    return [line["replies"][server.admin] for line in lines(path)]
-
-
-def wait_for_replies(path, server, count, what, since=0):
-    """Wait until the recording has ``count`` replies of a server since a line that satisfy."""
-    return wait_for(
-        lambda: [r for r in replies_of(path, server)[since:] if what(r)][count - 1 :],
-        what=f"replies in {path.name}",
-    )
-
-
-def has_data(reply):
-    return "data" in reply
-
-
-def has_error(reply):
-    return "error" in reply
 
 
 def was_asked(server):
@@ -127,28 +61,6 @@ def was_asked(server):
     return False
 
 
-def perf_is_on(server):
-    return json.loads(server.admin_proxy().QueryEventSystem())["server"]["perf"] is not None
-
-
-def end_of(monitor):
-    """Wait for the monitor's end: (exit status, standard output, standard error)."""
-    output, errors = monitor.communicate(timeout=END_S)
-    return monitor.returncode, output, errors
-
-
-def message(*texts):
-    return "".join(f"{PROGRAM}{text}\n" for text in texts)
-
-
-@pytest.fixture
-def publisher(servers):
-    """A publisher that has an event supplier, so that its performance monitoring can be seen."""
-    pub = servers.publisher(agent=True)
-    pub.admin_proxy().ZmqEventSubscriptionChange(["info"])
-    return pub
-
-
 # What it can't begin with -------------------------------------------------------------------
 
 
@@ -156,17 +68,18 @@ def test_names_that_do_not_exist(servers):
     pub = servers.publisher(agent=True)
     nothing_there = f"tango://127.0.0.1:{free_port()}/a/b/c#dbase=no"
     result = run_monitor(
+        "-q", "-n", 1,
         pub.full_name("no/such/device"),
         nothing_there,
         pub.name(),
         "a/b/c/d",
         TANGO_HOST=f"127.0.0.1:{free_port()}",
     )
-    assert (result.returncode, result.stdout) == (1, "")
+    assert result.returncode == 1
     assert result.stderr == message(
-        f"{pub.full_name('no/such/device')}: its server has no such device: check the name",
+        f"{pub.full_name('no/such/device')}: its server has no such device: check the name; {ASKED_AGAIN}",
         f"{nothing_there}: {IS_DOWN}; {ASKED_AGAIN}",
-        "a/b/c/d: Wrong device name syntax (domain/family/member) in a/b/c/d: check the name",
+        f"a/b/c/d: Wrong device name syntax (domain/family/member) in a/b/c/d: check the name; {ASKED_AGAIN}",
     )
 
 
@@ -175,7 +88,7 @@ def test_a_database_that_is_down():
     result = run_monitor("foo/bar/pub", TANGO_HOST=f"127.0.0.1:{port}")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == message(
-        f"foo/bar/pub: Failed to connect to database on host 127.0.0.1 with port {port}: start it,"
+        f"foo/bar/pub: can't connect to the Tango database 127.0.0.1:{port}: start it,"
         " or name the right one: TANGO_HOST=HOST:PORT, or tango://HOST:PORT/DEVICE"
     )
 
@@ -192,11 +105,14 @@ def test_tango_host_that_names_nothing():
 def test_a_server_without_the_commands(servers):
     bare = servers.publisher("test/pub/1", "bare", agent=False)
     watched = servers.publisher("test/pub/2", "watched", agent=True)
-    result = run_monitor(bare.name(), watched.name(), bare.admin)
+    result = run_monitor("-q", "-n", 1, bare.name(), watched.name(), bare.admin)
     assert (result.returncode, result.stdout) == (1, "")
+    has_none = f"{bare.admin}: has neither QueryEventAgent nor QueryEventSystem: {LOAD_THE_AGENT}"
     assert result.stderr == message(
-        f"{bare.admin}: has neither QueryEventAgent nor QueryEventSystem: {LOAD_THE_AGENT}"
+        f"{has_none}; {ASKED_AGAIN}", f"{bare.admin}: the server of {bare.name()}, {bare.admin}; it is polled once"
     )
+    result = run_monitor(bare.name(), bare.admin)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", message(has_none))
 
 
 def test_a_server_that_does_not_talk(servers, freeze):
@@ -206,7 +122,7 @@ def test_a_server_that_does_not_talk(servers, freeze):
     result = run_monitor("--timeout", "0.5", "-n", 1, pub.name())
     assert result.returncode == 1
     assert "0 of 1 server answered, 1 FAILED" in result.stdout
-    # What came first: the library gave up, or the monitor lost its patience.
+    # Whichever came first: the library's failure or the monitor's timeout.
     assert result.stderr in [
         message(f"{pub.name()}: no answer within {seconds} s; {ASKED_AGAIN}") for seconds in ("0.5", "2")
     ]
@@ -269,7 +185,7 @@ def test_totals_at_the_end(servers, database, recording, start):
     assert re.match(rf"In all: {len(polls)} polls of 2 servers in [0-9.]+ s, {failed} failed; 0 events LOST\n", totals)
     (row,) = re.findall(r"dserver/publisher/total +(\d+) +(\d+) +(\d+)\n", totals)
     assert row == (str(len(polls)), str(failed), "1")
-    assert re.search(r"total/pub/1/burst\.change +60 +[0-9.]+\n", totals), totals
+    assert re.search(r"total/pub/1/burst\.change +60 +[0-9.]+ ", totals), totals
     assert re.search(r"total/pub/1/burst\.idl5_change +60 +[0-9.]+ +0 +0 +\S*dserver/subscriber/total\n", totals), totals
 
 
@@ -296,9 +212,10 @@ def watched(recording):
 def passed_over(*servers, of):
     """The line that says so."""
     names = ", ".join(path_of_admin(server) for server in servers)
-    return message(f"{len(servers)} of {of} servers passed over, since they have no command to ask: {names}")
+    return message(f"{len(servers)} of {of} servers skipped, since they have no command to ask: {names}")
 
 
+@in_local_tango
 def test_a_pattern(control_system, recording):
     one, two, bare, env = control_system
     result = run_monitor("-q", "-n", 1, "-o", recording, "sel/*/*", **env)
@@ -315,13 +232,14 @@ def test_a_pattern(control_system, recording):
     assert watched(recording) == {f"tango://{env['TANGO_HOST']}/{path_of_admin(one)}", path_of_admin(two)}
 
 
+@in_local_tango
 def test_all_and_exclude(control_system, recording):
     one, two, bare, env = control_system
     # The database itself is an exported server, without our commands.
     result = run_monitor("-q", "-n", 1, "-o", recording, "--all", **env)
     assert result.returncode == 0
     assert watched(recording) == {path_of_admin(one), path_of_admin(two)}
-    assert "servers passed over" in result.stderr and result.stderr.count("\n") == 1
+    assert "servers skipped" in result.stderr and result.stderr.count("\n") == 1
     assert path_of_admin(bare) in result.stderr
     result = run_monitor("-q", "-n", 1, "-o", recording, "sel/*/*", "--exclude", "SEL/pub/1",
                          "--exclude", "*/sel-bare", **env)
@@ -331,6 +249,7 @@ def test_all_and_exclude(control_system, recording):
     assert (result.returncode, result.stderr) == (1, message("nothing is left to watch"))
 
 
+@in_local_tango
 def test_names_from_a_file(control_system, recording, tmp_path):
     one, two, bare, env = control_system
     names = tmp_path / "names"
@@ -341,7 +260,7 @@ def test_names_from_a_file(control_system, recording, tmp_path):
     assert watched(recording) == {path_of_admin(one), path_of_admin(two), nodb}
     names.write_text("sel/pub/1 sel/pub/2\n")
     result = run_monitor("-n", 1, f"@{names}", **env)
-    assert (result.returncode, result.stderr) == (1, message(f"{names}: line 1: one name a line, please"))
+    assert (result.returncode, result.stderr) == (1, message(f"{names}: line 1: only one name per line"))
     result = run_monitor("-n", 1, f"@{tmp_path / 'missing'}", **env)
     assert result.returncode == 1
     assert result.stderr == message(f"{tmp_path / 'missing'}: can't read it: No such file or directory")
@@ -350,6 +269,7 @@ def test_names_from_a_file(control_system, recording, tmp_path):
     assert (result.returncode, result.stderr) == (1, message("nothing is left to watch"))
 
 
+@in_local_tango
 def test_servers_without_the_commands(control_system, recording):
     one, _, bare, env = control_system
     # Named outright it is an error, unless one says otherwise.
@@ -364,6 +284,7 @@ def test_servers_without_the_commands(control_system, recording):
     assert result.stderr == passed_over(bare, of=1) + message("nothing is left to watch")
 
 
+@in_local_tango
 def test_list(control_system, recording):
     one, two, bare, env = control_system
     two.stop()
@@ -378,15 +299,16 @@ def test_list(control_system, recording):
     assert not recording.exists()
 
 
+@in_local_tango
 def test_patterns_that_match_nothing_and_databases_that_are_away(control_system):
     *_, env = control_system
     result = run_monitor("-n", 1, "nobody/*", **env)
     assert result.returncode == 1
-    assert result.stderr == message("nobody/*: the database has no exported device of that name")
+    assert result.stderr == message("nobody/*: the database has no exported device with that name")
     port = free_port()
     result = run_monitor("-n", 1, "--all", TANGO_HOST=f"127.0.0.1:{port}")
     assert result.returncode == 1
-    assert f"Failed to connect to database on host 127.0.0.1 with port {port}" in result.stderr
+    assert f"can't connect to the Tango database 127.0.0.1:{port}" in result.stderr
 
 
 # Servers that are down ----------------------------------------------------------------------
@@ -418,7 +340,7 @@ def test_a_server_of_a_database_that_is_down_at_the_start(servers, database, rec
     monitor.terminate()
     status, output, errors = end_of(monitor)
     assert (status, errors) == (0, message(f"{name}: {IS_DOWN}; {ASKED_AGAIN}"))
-    # Told when it changes, and not with every poll.
+    # Reported when it changes, not with every poll.
     assert output.count(f"FAILED: {IS_DOWN}") == 3
     assert output.count("answers again") == 2
 
@@ -482,7 +404,7 @@ def test_a_server_that_hangs_at_the_start_is_asked_once(servers, database, recor
     wait_for(lambda: len(lines(recording)) > count + 2, what="further polls")
     monitor.terminate()
     status, output, errors = end_of(monitor)
-    assert status == 0 and errors.count("it is asked once") == 1
+    assert status == 0 and errors.count("it is polled once") == 1
     assert "twice/pub/1: answers again" in output or f"{pub.admin}: answers again" in output
 
 
@@ -506,7 +428,7 @@ def test_a_poll_that_takes_longer_than_the_period(servers, start, freeze, record
     freeze(pub)
     wait_for_replies(recording, pub, 4, has_error)
     monitor.terminate()
-    status, _, errors = end_of(monitor)
+    status, _, errors = end_of(monitor, late=True)
     (line,) = errors.splitlines()
     late = re.fullmatch(re.escape(PROGRAM) + r"a poll took ([0-9.]+) s longer than the period: .*", line)
     assert status == 0 and 0.4 < float(late[1]) < 5
@@ -515,11 +437,11 @@ def test_a_poll_that_takes_longer_than_the_period(servers, start, freeze, record
 @pytest.mark.parametrize(
     "args, text",
     [
-        ([], "no device named"),
+        ([], "no device given"),
         (["--poll-period", "nan", "a/b/c"],
          "--poll-period nan: not a number of seconds from 0.01 to 1000000"),
         (["-n", "0", "a/b/c"], "--count 0: not a number of polls, 1 or more"),
-        (["--nonsense", "a/b/c"], "--nonsense: no such option, or short for more than one"),
+        (["--nonsense", "a/b/c"], "--nonsense: no such option, or ambiguous"),
         (["-a", "a/b/c"], "--append: needs --output"),
     ],
 )
@@ -543,19 +465,13 @@ def test_help_and_version():
 
 @pytest.fixture(scope="module")
 def local_tango(tmp_path_factory):
-    import local_tango
-
-    database = local_tango.LocalTango(
-        tmp_path_factory.mktemp("tango"), preexec_fn=tango_servers.die_with_parent
-    )
-    database.make_folder()
-    try:
-        database.start_database(0)
-        yield database
-    finally:
-        database.stop()
+    """A database in which nobody but the tests of this file has servers."""
+    database = tango_servers.start_database(tmp_path_factory.mktemp("tango"))
+    yield database
+    database.stop()
 
 
+@in_local_tango
 def test_names_in_a_database(servers, local_tango, recording):
     import tango
 
@@ -570,16 +486,18 @@ def test_names_in_a_database(servers, local_tango, recording):
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == message(
         f"{admin}: the server of test/pub/1, PUBLISHER, TEST/pub/1, {admin},"
-        f" tango://localhost:{local_tango.port}/test/pub/1; it is asked once"
+        f" tango://localhost:{local_tango.port}/test/pub/1; it is polled once"
     )
     assert [list(line["replies"]) for line in lines(recording)] == [[admin]]
     pub.stop()
-    result = run_monitor("test/pub/1", "test/pub/2", "nobody", TANGO_HOST=local_tango.tango_host)
+    result = run_monitor("test/pub/2", "nobody", TANGO_HOST=local_tango.tango_host)
+    assert (result.returncode, result.stdout) == (1, "")
+    unknown = "the Tango database has no such device or alias: check the name"
+    assert result.stderr == message(f"test/pub/2: {unknown}", f"nobody: {unknown}")
+    result = run_monitor("-q", "-n", 1, "test/pub/1", "test/pub/2", TANGO_HOST=local_tango.tango_host)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == message(
-        f"test/pub/1: {IS_DOWN}; {ASKED_AGAIN}",
-        "test/pub/2: the Tango database has no such device or alias: check the name",
-        "nobody: the Tango database has no such device or alias: check the name",
+        f"test/pub/1: {IS_DOWN}; {ASKED_AGAIN}", f"test/pub/2: {unknown}; {ASKED_AGAIN}"
     )
 
 
@@ -614,7 +532,7 @@ def test_two_devices_of_one_server(servers, recording):
     result = run_monitor("-qn", 1, "-o", recording, *devices)
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == message(
-        f"{both.admin}: the server of {devices[0]}, {devices[1]}; it is asked once"
+        f"{both.admin}: the server of {devices[0]}, {devices[1]}; it is polled once"
     )
     assert len(replies_of(recording, both)) == 1
 
@@ -681,18 +599,14 @@ def test_a_server_that_hangs(servers, recording, start, freeze):
     freeze(pub)
     since = len(lines(recording))
     wait_for_replies(recording, pub, 3, has_error, since)
-    allowed = {
-        "no answer within 0.5 s",
-        "still hasn't answered an earlier request; not asked again",
-    }
     errors = {r["error"] for r in replies_of(recording, pub) if has_error(r)}
-    assert errors and errors <= allowed
+    assert errors and all(re.fullmatch("no answer (within 0.5 s|since .*)", error) for error in errors)
     assert all(has_data(reply) for reply in replies_of(recording, other))
     thaw(pub)
     since = len(lines(recording))
     wait_for_replies(recording, pub, 1, has_data, since)
     monitor.terminate()
-    status, output, errors = end_of(monitor)
+    status, output, errors = end_of(monitor, late=True)
     assert (status, output) == (0, "") and errors.count("longer than the period") == 1
     assert jq_takes(recording)
 
@@ -714,7 +628,7 @@ def test_a_callback_that_hangs(servers):
     sub.proxy().SetCallbackDelay(0)
     assert (result.returncode, result.stderr) == (0, "")
     (line,) = [line for line in result.stdout.splitlines() if "IN A CALLBACK" in line]
-    assert "burst" in line and "no event is received meanwhile" in line
+    assert "burst" in line and "no events are received meanwhile" in line
 
 
 def test_polls_keep_to_their_schedule(servers, recording):
@@ -756,7 +670,7 @@ def test_a_full_disk(servers, small_disk, start):
                 pass
     except OSError:
         pass  # that is what it is for
-    # Its last page takes a few more lines; then there is no more room.
+    # Its last page takes a few more lines; then it is full.
     message_line = wait_for(monitor.stderr.readline, what="a word about the full disk")
     assert message_line == message(
         f"{recording}: can't record: No space left on device:"
@@ -769,7 +683,7 @@ def test_a_full_disk(servers, small_disk, start):
     monitor.send_signal(signal.SIGINT)
     status, output, errors = end_of(monitor)
     assert (status, output) == (1, "") and errors.count("\n") == 1
-    assert f"{recording}: records again; " in errors
+    assert f"{recording}: recording again; " in errors
     assert jq_takes(recording)
 
 
@@ -791,7 +705,7 @@ def test_what_a_full_disk_has_cost_is_in_the_recording(servers, small_disk, star
     assert lost["lost_since"] <= lost["time"]
     count = lost["lost_snapshots"]
     lost_ones = f"{count} snapshot{' was' if count == 1 else 's were'} lost"
-    assert errors == message(f"{recording}: records again; {lost_ones}")
+    assert errors == message(f"{recording}: recording again; {lost_ones}")
     assert jq_takes(recording)
 
 
@@ -864,30 +778,9 @@ def test_a_reader_that_goes_away(publisher, start):
     assert not perf_is_on(publisher)
 
 
-def test_a_reader_that_reads_no_more(publisher, start):
-    """A full pipe must not keep the monitor from ending when it is told to."""
-    monitor = start("-m", "--poll-period", 0.01, "-o", "-", publisher.name())
-    assert monitor.stdout.readline() != ""
-    # Full when no more is written: as long as it isn't, every 10 ms something is.
-    written = Path(f"/proc/{monitor.pid}/io")
-
-    def stuck():
-        before = written.read_text()
-        time.sleep(0.5)
-        return written.read_text() == before
-
-    wait_for(stuck, what="a full pipe")
-    monitor.send_signal(signal.SIGTERM)
-    assert monitor.wait(END_S) == 1
-    late, _, last = monitor.stderr.read().rpartition(PROGRAM)
-    assert last == "standard output: its reader takes no more: the last snapshot is lost\n"
-    assert late.count("\n") == late.count("longer than the period") <= 1
-    assert not perf_is_on(publisher)
-
-
 # How it ends --------------------------------------------------------------------------------
 
-# SIGHUP has it open its recording again; without one, it ends it, too.
+# SIGHUP makes it reopen its recording; without one, it ends it too.
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
@@ -957,11 +850,12 @@ def test_a_second_signal_ends_it_at_once(publisher, recording, start, freeze):
     wait_for(lambda: was_asked(publisher), what="a poll to be under way")
     monitor.send_signal(signal.SIGINT)
     wait_for(lambda: not signals_wait(monitor), what="the first signal to be taken")
+    time.sleep(0.3)  # sooner it would be the first one again
     monitor.send_signal(signal.SIGTERM)
     assert end_of(monitor) == (
         -signal.SIGTERM,
         "",
-        message("ended at once: performance monitoring may still be on"),
+        message("stopped at once: performance monitoring may still be on"),
     )
     assert jq_takes(recording)
 

@@ -1,4 +1,4 @@
-"""A network that is cut and healed while the monitor watches what is on the other side of it."""
+"""A network that is cut and repaired while the monitor watches servers on the other side."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from tango_servers import MONITOR, clean_environment, die_with_parent, need, wait_for
 
+pytestmark = pytest.mark.sanitizers
 
 
 @pytest.mark.parametrize("how", ["unplugged", "silent"])
@@ -39,7 +40,7 @@ def test_a_cut_wire(wire, distant, tmp_path, how):
             wait_for(all_fail, 30, "failures of all")
             pid = restart(turn)["pid"]
             wire.heal(how)
-            # TCP's own patience may have grown meanwhile; new connections don't wait for that.
+            # TCP's retransmission timeout may have grown meanwhile; new connections don't wait for that.
             wait_for(all_answer, 60, "answers of all again")
             assert last()[0][names[turn]]["data"]["agent"]["pid"] == pid
         monitor.terminate()

@@ -1,19 +1,25 @@
-"""A PyTango wheel with the agent inside: made of the installed PyTango, as its publishers make them."""
+"""A PyTango wheel with the agent inside: built from the installed PyTango, as its publishers do."""
 
 import ast
 import csv
+import io
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import time
+import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 from python_environments import Environment, exchange, make_pytango_wheel, record_of, run, write_wheel
 from tango_servers import LAUNCHER, SERVERS, clean_environment, need, run_monitor
+
+pytestmark = [pytest.mark.sanitizers, pytest.mark.xdist_group("patch_wheel")]
 
 KINDS = {"plain": False, "bundled": True}
 
@@ -108,7 +114,9 @@ def tango_file(environment):
     return environment.run("-c", "import tango; print(tango.__file__)").stdout.strip()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.not_under_sanitizers("nothing loads their runtime in an environment")
 def test_a_server_of_an_environment_with_it(servers, database, wheels, pip, tmp_path, kind):
     """Installed, used, removed, and the original installed again."""
     wheel = wheels[kind]
@@ -119,7 +127,7 @@ def test_a_server_of_an_environment_with_it(servers, database, wheels, pip, tmp_
     listed = environment.pip("list", "--format=freeze").stdout.lower().split()
     assert f"pytango=={version}+events" in listed
     assert "pytango" not in environment.pip("check", check=False).stdout.lower()
-    # What asked for the version asks for this one, too.
+    # Requirements of the version accept this one too.
     environment.install("--no-deps", f"pytango=={version}")
     assert tango_file(environment).startswith(str(environment.folder))
 
@@ -166,6 +174,28 @@ def test_a_server_of_an_environment_with_it(servers, database, wheels, pip, tmp_
     assert off.stdout == "False\n"
 
 
+# ---- signed ----
+
+
+@pytest.mark.parametrize("names", [["RECORD.jws"], ["RECORD.p7s"], ["RECORD.jws", "RECORD.p7s"]], ids=" ".join)
+@pytest.mark.parametrize("listed", [False, True], ids=["not in RECORD", "in RECORD"])
+def test_a_signature_is_left_out(wheels, tmp_path, names, listed):
+    """It signs the old RECORD. The new wheel is the one that a wheel without it gives."""
+    plain, out, expected = wheels["plain"], _folder(tmp_path / "out"), _folder(tmp_path / "expected")
+    info = f"pytango-{plain.name.split('-')[1]}.dist-info"
+    signatures = [f"{info}/{name}" for name in names]
+    if listed:  # which it must not be
+        wheel = remade(plain, tmp_path, lambda files: {**files, **dict.fromkeys(signatures, b"signed")})
+    else:
+        wheel = appended(*signatures)(plain, tmp_path)
+    done = patch(wheel, "-o", out)
+    assert done.stdout == f"{out / patched_name(wheel)}\n"
+    assert re.fullmatch(r"ska-tango-event-agent: .+\n", done.stderr)
+    assert str(wheel) in done.stderr and ", ".join(names) in done.stderr
+    patch(plain, "-o", expected)
+    assert files_of(out / patched_name(wheel)) == files_of(expected / patched_name(plain))
+
+
 # ---- refused ----
 
 
@@ -178,6 +208,71 @@ def remade(wheel, folder, change, name=None):
     files = files_of(wheel)
     info = f"pytango-{wheel.name.split('-')[1]}.dist-info"
     return write_wheel(folder / (name or wheel.name), change(without(files, f"{info}/RECORD")), info)
+
+
+def appended(*names, comment=b""):
+    """The wheel with more entries at its end; what stands for its .dist-info is {info}."""
+
+    def append(wheel, folder):
+        made = Path(shutil.copy(wheel, folder))
+        info = f"pytango-{wheel.name.split('-')[1]}.dist-info"
+        with zipfile.ZipFile(made, "a") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a name that is there twice
+            for name in names:
+                archive.writestr(name.format(info=info), b"another\n")
+            archive.comment = comment
+        return made
+
+    return append
+
+
+def with_unicode_path(name, other):
+    """An entry of two names; only some readers know of the second one."""
+
+    def change(wheel, folder):
+        made = Path(shutil.copy(wheel, folder))
+        entry = zipfile.ZipInfo(name)
+        entry.extra = struct.pack("<HHBL", 0x7075, 5 + len(other), 1, zlib.crc32(name.encode())) + other.encode()
+        with zipfile.ZipFile(made, "a") as archive:
+            archive.writestr(entry, b"another\n")
+        return made
+
+    return change
+
+
+def with_code_page_437(wheel, folder):
+    made = appended("tango/x.py")(wheel, folder)
+    made.write_bytes(made.read_bytes().replace(b"tango/x.py", b"tango/\x81.py"))
+    return made
+
+
+def with_carriage_return(entry):
+    def change(wheel, folder):
+        with zipfile.ZipFile(folder / wheel.name, "w") as archive:
+            for name, content in files_of(wheel).items():
+                more = b"# a\rb\n" if name.endswith(entry) else b""
+                archive.writestr(name, content + more)
+        return folder / wheel.name
+
+    return change
+
+
+def with_another_archive_in_the_comment(wheel, folder):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("tango/__init__.py", b"another\n")
+    return appended(comment=inner.getvalue())(wheel, folder)
+
+
+def with_record(text):
+    def change(wheel, folder):
+        info = f"pytango-{wheel.name.split('-')[1]}.dist-info"
+        with zipfile.ZipFile(folder / wheel.name, "w") as archive:
+            for name, content in {**files_of(wheel), f"{info}/RECORD": text}.items():
+                archive.writestr(name, content)
+        return folder / wheel.name
+
+    return change
 
 
 def elf(machine, bits):
@@ -238,22 +333,22 @@ def damaged(wheel, folder):
 
 REFUSED = {
     "no such file": (lambda _, folder: folder / "pytango-9.5.0-cp310-cp310-linux_x86_64.whl", "No such file"),
-    "a folder": (lambda _, folder: _folder(folder / "pytango-9.5.0-cp310-cp310-linux_x86_64.whl"), "no file"),
-    "no zip": (written(b"hello"), "no wheel"),
-    "empty": (written(b""), "no wheel"),
+    "a folder": (lambda _, folder: _folder(folder / "pytango-9.5.0-cp310-cp310-linux_x86_64.whl"), "not a file"),
+    "no zip": (written(b"hello"), "not a wheel"),
+    "empty": (written(b""), "not a wheel"),
     "other name": (named("pytango.whl"), "name isn't"),
-    "another package": (named("numpy-1.0-cp310-cp310-manylinux_2_17_x86_64.whl"), "no PyTango wheel"),
-    "a source archive": (named("pytango-9.5.0.tar.gz"), "no PyTango wheel"),
+    "another package": (named("numpy-1.0-cp310-cp310-manylinux_2_17_x86_64.whl"), "not a PyTango wheel"),
+    "a source archive": (named("pytango-9.5.0.tar.gz"), "not a PyTango wheel"),
     "another package's content": (changed(other_metadata(b"Name: pytango", b"Name: numpy")), "another package"),
     "another version's content": (named("pytango-8.0.0-cp310-cp310-manylinux_2_17_x86_64.whl"), "another version"),
     "no metadata": (changed(lambda f: {n: c for n, c in f.items() if "METADATA" not in n}), "METADATA"),
     "no init": (changed(lambda f: without(f, "tango/__init__.py")), "tango/__init__.py"),
     "no extension": (changed(lambda f: {n: c for n, c in f.items() if "_tango." not in n}), "_tango"),
-    "patched": (patched_already, "patched already"),
+    "patched": (patched_already, "already patched"),
     "patched and renamed": (patched_and_renamed, ""),
     "another part of the version": (
         named("pytango-9.5.0+ska.events-cp310-cp310-manylinux_2_17_x86_64.whl"),
-        "patched already",
+        "already patched",
     ),
     "aarch64": (named("pytango-9.5.0-cp310-cp310-manylinux_2_17_aarch64.whl"), "manylinux_2_17_aarch64"),
     "i686": (named("pytango-9.5.0-cp310-cp310-manylinux_2_17_i686.manylinux2014_i686.whl"), "i686"),
@@ -264,6 +359,64 @@ REFUSED = {
     "an extension for i686": (changed(with_extension(elf(3, 1))), "not for x86-64"),
     "an extension that is none": (changed(with_extension(b"#!/bin/sh\n")), "not for x86-64"),
     "damaged": (damaged, "damaged"),
+    "metadata with a NUL": (changed(lambda f: {n: c + b"\0more" if n.endswith("METADATA") else c for n, c in f.items()}), "METADATA in it is damaged"),
+    "a RECORD with a NUL": (with_record("tango/__init__.py,,\ntango/\0,,\n"), "RECORD in it is damaged"),
+    **{
+        f"an __init__.py {case}": (changed(lambda f, source=source: {**f, "tango/__init__.py": source}), "begins in an unknown way")
+        for case, source in {
+            "with a future import behind a docstring": b"'doc'; from __future__ import annotations\n",
+            "with more behind a future import": b"from __future__ import annotations; from ._tango import *\n",
+            "with a docstring in parentheses": b"('doc')\nfrom ._tango import *\n",
+            "in UTF-7": b"# coding: utf-7\nfrom +AF8AXw-future+AF8AXw- import annotations\n",
+        }.items()
+    },
+    **{
+        f"two folders of metadata, {name}": (appended(name), "two .dist-info folders")
+        for name in ("numpy-1.0.dist-info/METADATA", "numpy-1.0.dist-info/RECORD", "pytango.dist-info")
+    },
+    **{
+        f"a rival {name}": (appended(name), f"{name} in it conflicts with")
+        for name in (
+            "pytango-9.5.0.data/platlib/tango/__init__.py",
+            "pytango-9.5.0.data/purelib/tango/_ska_tango_event_agent.py",
+            "numpy.data/data/lib/python3.11/site-packages/tango/libska-tango-event-agent.so",
+            "tango/__init__.cpython-311-x86_64-linux-gnu.so",
+            "tango/__init__.pyc",
+            "tango/__pycache__/__init__.cpython-311.pyc",
+            "tango/_ska_tango_event_agent.py",
+            "tango/_ska_tango_event_agent/__init__.py",
+            "tango/_ska_tango_event_agent.abi3.so",
+        )
+    },
+    "the agent's library": (appended("tango/libska-tango-event-agent.so"), "already patched"),
+    "tango as a file, too": (appended("tango"), "'tango' in it is both a file and a folder"),
+    "a module as a folder, too": (appended("tango/server.py/x"), "both a file and a folder"),
+    "another name": (with_unicode_path("tango/a.py", "tango/b.py"), "'tango/b.py' in it has a second name"),
+    "a name in code page 437": (with_code_page_437, "has a second name"),
+    **{
+        f"a carriage return in {entry}": (with_carriage_return(entry), f"{entry} in it has a carriage return")
+        for entry in ("tango/__init__.py", "METADATA", "RECORD")
+    },
+    "a RECORD with a path that isn't plain": (with_record("./tango/__init__.py,,\n"), "RECORD in it doesn't begin with"),
+    "another archive in the comment": (with_another_archive_in_the_comment, "in its comment"),
+    **{
+        f"twice {name}": (appended(name), "occurs twice")
+        for name in ("tango/__init__.py", "tango/server.py", "{info}/METADATA", "{info}/RECORD", "{info}/WHEEL")
+    },
+    **{
+        f"the name {name}": (appended(name), f"'{name}' in it is not a plain path")
+        for name in (
+            "tango/./__init__.py",
+            "tango//__init__.py",
+            "./tango/__init__.py",
+            "tango/server.py/../__init__.py",
+            "../outside.py",
+            "tango/..",
+            "/outside.py",
+        )
+    },
+    "a name of two lines": (appended("tango/a\nb.py"), "control characters"),
+    "a name with an escape": (appended("tango/\033[31m.py"), "control characters"),
 }
 
 
@@ -312,8 +465,9 @@ def test_a_full_disk(wheels, tmp_path, mount_namespace):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.not_under_sanitizers("long, and another moment each time all the same")
 def test_ended_in_the_middle(wheels, tmp_path, number):
-    """Whenever it is: there is the whole new wheel, or nothing."""
+    """Whenever it is interrupted: there is the complete new wheel, or nothing."""
     out = _folder(tmp_path / "out")
     complete = _folder(tmp_path / "complete")
     start = time.monotonic()
@@ -335,8 +489,9 @@ def test_ended_in_the_middle(wheels, tmp_path, number):
 
 
 def test_usage():
-    for args in (["patch-wheel"], ["patch-wheel", "a", "b"], ["patch-wheel", "-x", "a"]):
-        done = run(need(LAUNCHER), *args, check=False)
+    # -o "" would be the root of the file system.
+    for args in ([], ["a", "b"], ["-x", "a"], ["-o", "", "a"]):
+        done = run(need(LAUNCHER), "patch-wheel", *args, check=False)
         assert done.returncode == 2 and done.stderr.startswith("ska-tango-event-agent: ")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tango_servers import run_monitor, start_monitor, wait_for
 
+pytestmark = pytest.mark.sanitizers
+
 TOOLS = {"gz": "zcat", "zst": "zstdcat", "xz": "xzcat"}
 
 
@@ -20,7 +22,7 @@ def _programs(monitor_bin, agent_lib):
 
 
 def read_with(tool, path):
-    """All that the tool reads; it has to be content with the file."""
+    """Everything that the tool reads; it must not complain about the file."""
     result = subprocess.run([tool, path], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     return [json.loads(line) for line in result.stdout.splitlines()]
@@ -34,7 +36,8 @@ def test_a_compressed_recording_of_a_killed_monitor(servers, tmp_path, ending):
     monitor = start_monitor("-q", "--poll-period", 0.05, "-o", recording, pub.name())
     try:
         # It can be read while it is written.
-        wait_for(lambda: recording.exists() and len(read_with(tool, recording)) > 5, what="some polls")
+        wait_for(lambda: recording.exists() and recording.stat().st_size > 0, what="a poll")
+        wait_for(lambda: len(read_with(tool, recording)) > 5, what="some polls")
     finally:
         monitor.kill()
         monitor.communicate()
@@ -51,7 +54,7 @@ def test_a_compressed_recording_of_a_killed_monitor(servers, tmp_path, ending):
 
 
 def test_a_compressed_recording_that_is_cut_off(servers, tmp_path):
-    """By a machine that stopped, say: what was whole is read, and it can be gone on with."""
+    """By a crash of the machine, say: the complete lines are read, and it can be appended to."""
     pub = servers.publisher(agent=True)
     recording = tmp_path / "recording.jsonl.gz"
     run_monitor("-n", 3, "--poll-period", 0.05, "-o", recording, pub.name())
@@ -104,7 +107,7 @@ def test_rotation(servers, tmp_path):
 
 
 def test_changes_only(servers, database, tmp_path):
-    """What is read back is what another monitor has recorded whole."""
+    """What is read back equals what another monitor recorded in full."""
     pub = servers.cpp_publisher("changes/pub/1", instance="changes-pub", agent=True, database=database)
     sub = servers.cpp_subscriber("changes/sub/1", instance="changes-sub", agent=True, database=database)
     sub.proxy().Subscribe(pub.attribute("burst"))
@@ -135,7 +138,9 @@ def test_changes_only(servers, database, tmp_path):
         next(iter(poll[pub.admin]["data"]["server"]["event_counters"].values()), 0) for poll in full
     ]
     assert counts == sorted(counts) and counts[-1] == 40
-    assert all(set(poll[name]) == {"data"} for poll in full for name in poll)
+    assert all(set(poll[name]) == {"data", "answered"} for poll in full for name in poll)
+    when = [poll[pub.admin]["answered"] for poll in full]
+    assert when == sorted(set(when))
     # As they are now; but for what a query finds each time anew.
     last = full[-1][pub.admin]["data"]
     now = json.loads(pub.admin_proxy().QueryEventAgent())
@@ -150,7 +155,7 @@ def test_reading_what_is_no_recording(tmp_path):
     path.write_text("hello\n")
     result = run_monitor("--read", path, "-q")
     assert result.returncode == 1
-    assert re.fullmatch(r".*/text: line 1 is no JSON, and is left out: .*\n", result.stderr)
+    assert re.fullmatch(r".*/text: line 1 is not JSON, and is skipped: .*\n", result.stderr)
     for wrong in (["--read", path, "a/b/c"], ["--read", path, "--all"], ["--read", path, "--list"]):
         assert run_monitor(*wrong).returncode == 2
 
@@ -172,7 +177,7 @@ def test_a_recording_is_not_read_into_itself(tmp_path, append):
     for name in (recording, link):
         result = run_monitor("--read", recording, "-o", name, *append)
         assert (result.returncode, result.stdout) == (1, "")
-        assert result.stderr == f"ska-tango-event-monitor: {name}: it is what is read: record into another file\n"
+        assert result.stderr == f"ska-tango-event-monitor: {name}: this file is being read: record into another one\n"
         assert recording.read_text() == text
 
 

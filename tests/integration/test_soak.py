@@ -1,10 +1,10 @@
-"""Two processes under random load, and every counter held against a truth that the agent has no part in.
+"""Two processes under random load, and every counter compared with a truth that is independent of the agent.
 
-The publisher's attributes count up with each push, so what its subscriber's callbacks saw tells by
-itself which events were delivered and which are missing. Random are: what is pushed and how fast, who
+The publisher's attributes count up with each push, so the values that the subscriber's callbacks saw
+show which events were delivered and which are missing. Random: what is pushed and how fast, who
 subscribes to what and when, how slow the callbacks are, who is killed, and which connections break.
 
-    SOAK_SEED      repeats a run's decisions (printed by every run)
+    SOAK_SEED      repeats a run's decisions (printed by make soak, and by every run that fails)
     SOAK_SECONDS   how long, at least (default: 45)
     SOAK_EVENTS    how many events, at least (default: 0)
 """
@@ -14,12 +14,13 @@ import os
 import random
 import time
 
+import pytest
 from tango_servers import wait_for
 
 DEVICES = ["test/soak/1", "test/soak/2", "test/soak/3"]
 SECONDS = float(os.environ.get("SOAK_SECONDS", "45"))
 EVENTS = int(os.environ.get("SOAK_EVENTS", "0"))
-# A channel that failed is made anew after some heartbeats, which come every 10 s.
+# A failed channel is reconnected after some heartbeats, which are due every 10 s.
 RECONNECTION_S = 120
 
 
@@ -137,7 +138,7 @@ class Soak:
             wait_for(arrived, 120, f"an event of {device}")
 
     def reconnected(self, before):
-        """Tango has made all channels anew. before: last_resubscribed of each topic."""
+        """Tango has reconnected all channels. before: last_resubscribed of each topic."""
 
         def anew():
             answer = self.ask(self.subscriber)
@@ -167,7 +168,7 @@ class Soak:
         self.callbacks = {}
 
     def break_connections(self):
-        # So that nothing overflows meanwhile: all that is missing then is the outage's.
+        # So that nothing overflows meanwhile: everything missing then was lost in the outage.
         self.subscriber.proxy().SetCallbackDelay(0)
         self.settle()
         channels = self.ask(self.subscriber)["client"]["event_channels"]
@@ -285,24 +286,22 @@ class Soak:
             self.log.append("all agrees")
 
 
-def test_soak(servers, agent_lib, database, capsys):
+@pytest.mark.long
+def test_soak(servers, agent_lib, database):
     seed = int(os.environ.get("SOAK_SEED", random.SystemRandom().randrange(1_000_000)))
-    with capsys.disabled():
-        print(f"\nsoak: SOAK_SEED={seed}", flush=True)
+    print(f"\nsoak: SOAK_SEED={seed}", flush=True)
     soak = Soak(servers, database, seed)
     begun = time.monotonic()
     try:
         soak.run()
     except BaseException:
-        with capsys.disabled():
-            print("\n".join(soak.log[-60:]))
-            for server in (soak.publisher, soak.subscriber):
-                if server.running:
-                    print(json.dumps(soak.ask(server), indent=1))
+        print("\n".join(soak.log[-60:]))
+        for server in (soak.publisher, soak.subscriber):
+            if server.running:
+                print(json.dumps(soak.ask(server), indent=1))
         raise
-    with capsys.disabled():
-        agreed = soak.log.count("all agrees")
-        print(
-            f"soak: {soak.total_pushed} events, {len(soak.log) - agreed} operations, all counters"
-            f" compared {agreed} times, {time.monotonic() - begun:.0f} s"
-        )
+    agreed = soak.log.count("all agrees")
+    print(
+        f"soak: {soak.total_pushed} events, {len(soak.log) - agreed} operations, all counters"
+        f" compared {agreed} times, {time.monotonic() - begun:.0f} s"
+    )

@@ -1,4 +1,4 @@
-"""Servers whose answers nobody expects: the monitor says so in a line, keeps them, and goes on."""
+"""Servers with unexpected answers: the monitor reports each in a line, records it, and goes on."""
 
 import json
 import select
@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tango_servers import run_monitor, start_monitor, wait_for
 
+pytestmark = pytest.mark.sanitizers
+
 
 @pytest.fixture(autouse=True)
 def _programs(monitor_bin, agent_lib):
@@ -19,7 +21,7 @@ def _programs(monitor_bin, agent_lib):
 
 @pytest.fixture
 def good(servers):
-    """A server with which nothing is wrong; it must not suffer."""
+    """A healthy server, which must not be affected."""
     return servers.publisher("test/good/1", agent=True)
 
 
@@ -35,7 +37,7 @@ def check(servers_, recording, *options, **more):
     assert result.returncode == 0
     # Nothing else, but that a poll took long if it did.
     assert all("a poll took" in line for line in result.stderr.splitlines()), result.stderr
-    # Told once, in one line.
+    # Reported once, in one line.
     assert result.stdout.count("FAILED: ") == 1, result.stdout
     line = next(line for line in result.stdout.splitlines() if "FAILED: " in line)
     return replies(recording, liar), line.partition("FAILED: ")[2]
@@ -57,7 +59,7 @@ def test_no_json(servers, good, tmp_path, answer, error):
     assert told.startswith(error)
     assert "\x1b" not in told
     for reply in found:
-        assert reply["error"].startswith("the answer is no JSON: ")
+        assert reply["error"].startswith("the answer is not JSON: ")
         assert reply["text"] == answer.replace("\xe9", "\ufffd")
 
 
@@ -80,9 +82,12 @@ def test_other_json(servers, good, tmp_path, answer, error):
     liar.proxy().Answer(json.dumps(answer))
     found, told = check((liar, good), tmp_path / "recording.jsonl")
     assert told == f"can't read its answer: {error}"
-    assert found == [{"data": answer}] * 2
+    assert [reply["data"] for reply in found] == [answer] * 2
+    assert all("error" not in reply and "text" not in reply for reply in found)
 
 
+@pytest.mark.long
+@pytest.mark.not_under_sanitizers("long, and with several times the memory")
 def test_100_megabytes(servers, good, tmp_path):
     liar = servers.liar()
     liar.proxy().AnswerLarge(100)
@@ -116,7 +121,7 @@ def peak_mib(pid):
 
 
 class Proxy:
-    """Between a client and a server; once ``mode`` is set, answers come in another way."""
+    """A proxy between a client and a server; once ``mode`` is set, it changes the answers."""
 
     def __init__(self, server):
         self.target = ("127.0.0.1", server.port)
@@ -182,6 +187,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize("mode", ["drop_by_drop", "flood"])
+@pytest.mark.not_under_sanitizers("it bounds the memory, which they multiply")
 def test_an_answer_that_never_ends(servers, good, tmp_path, mode):
     liar = servers.liar()
     proxy = Proxy(liar)

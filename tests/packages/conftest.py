@@ -1,4 +1,4 @@
-"""What the tests of the packages share: a bare Debian 12 to install into, and short commands."""
+"""Shared by the tests of the packages: a bare Debian 12 to install into, and short commands."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "demo"))
 
 
 def run(*command, check=True, env=None, cwd=None, timeout=900, stdin=None):
-    """The command, run to its end; its output is shown when it fails."""
+    """Runs a command to its end; its output is shown if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         env=None if env is None else {**os.environ, **env},
@@ -40,7 +40,7 @@ def bookworm():
 
 
 class Chroot:
-    """A root file system of one's own: what is written lies over the one that is shared."""
+    """A root file system for one test: changes go to an overlay over the shared one."""
 
     def __init__(self, lower, folder):
         self.root = folder / "root"
@@ -54,7 +54,7 @@ class Chroot:
         )
 
     def command(self, script):
-        """What runs a shell script in it. The mounts end with the command."""
+        """Runs a shell script in it. The mounts end with the command."""
         inner = "export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin; "
         chroot = f'{self.mounts} && exec chroot {self.root} /bin/bash -c "$1"'
         return ["unshare", "--mount", "sh", "-c", chroot, "sh", inner + script]
@@ -63,7 +63,7 @@ class Chroot:
         return run(*self.command(script), **options)
 
     def put(self, path, folder):
-        """A file into a folder of it, from outside."""
+        """Copies a file into a folder of it, from outside."""
         target = self.layers[0] / folder
         target.mkdir(parents=True, exist_ok=True)
         (target / Path(path).name).write_bytes(Path(path).read_bytes())

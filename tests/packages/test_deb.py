@@ -10,7 +10,7 @@ from local_tango import free_port
 
 PACKAGES = ("ska-tango-event-agent", "ska-tango-event-monitor")
 DEPENDENCIES = "libtango9 libyajl2 libzip4 libssl3 python3-tango"
-# What dpkg and apt keep of what they did.
+# The records that dpkg and apt keep.
 BOOKS = r"^\./(var/(lib/(dpkg|apt|systemd)|cache|log)|tmp|proc|dev|run)(/|$)|__pycache__"
 
 SERVER = """
@@ -69,6 +69,16 @@ def test_install_use_and_purge(installed):
 
     installed.run(f"apt-get -qq purge -y {' '.join(PACKAGES)}")
     assert files(installed) == installed.before
+
+
+def test_the_documentations_links(installed):
+    """They lead to existing files with the same content as in the sources."""
+    folder = installed.layers[0] / "usr" / "share" / "doc" / "ska-tango-event-monitor"
+    documents = sorted(folder.rglob("*.md"))
+    assert {"README.md", "docs/monitor.md"} <= {str(path.relative_to(folder)) for path in documents}
+    for document in documents:
+        for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+            assert "://" in link or (document.parent / link).exists(), (document.name, link)
 
 
 def test_a_server_and_its_recorder(installed, tmp_path):

@@ -25,6 +25,7 @@ BASE = "localhost/ska-tango-event-monitor-test-base"
 IMAGE = "localhost/ska-tango-event-monitor-test"
 PROJECT = f"stem-test-{os.getpid()}"
 PARTS = ("mariadb", "databaseds", "pub", "sub")
+NETWORK = f"{PROJECT}-network"
 
 
 def wait_for(condition, timeout_s, what):
@@ -74,6 +75,8 @@ def test_the_image_runs_the_programs(image):
     for program in ("ska-tango-event-monitor", "ska-tango-event-agent"):
         done = run(*ENGINE, "run", "--rm", *LIMITS, image, program, "--version")
         assert done.stdout == f"{program} {version}\n"
+    user = run(*ENGINE, "run", "--rm", *LIMITS, image, "sh", "-c", "id -u; echo $HOME").stdout.split()
+    assert user == ["10000", "/var/lib/local-tango"]
     assert "databaseds" in run(*ENGINE, "run", "--rm", *LIMITS, image).stdout
 
 
@@ -86,19 +89,19 @@ def system(image):
     """tests/compose.yaml, up; gives its TANGO_HOST."""
     port = free_port()
     compose = ["podman-compose", "-p", PROJECT, "-f", ROOT / "tests" / "compose.yaml"]
-    env = {"TANGO_PORT": str(port), "IMAGE": image}
+    env = {"TANGO_PORT": str(port), "IMAGE": image, "TANGO_NETWORK": NETWORK}
     # On a machine without systemd, podman starts no health checks by itself, and says so.
     up = run(*compose, "--podman-run-args=--runtime runc", "up", "-d", env=env, check=False)
     try:
         assert up.returncode == 0, up.stderr
         yield f"localhost:{port}"
     except BaseException:
-        for part in PARTS:
+        for part in (*PARTS, "monitor"):
             print(run("podman", "logs", container(part), check=False))
         raise
     finally:
         run(*compose, "down", "-t", "2", env=env, check=False)
-        run("podman", "network", "rm", "--force", f"{PROJECT}_tango", check=False)
+        run("podman", "network", "rm", "--force", NETWORK, check=False)
 
 
 def test_each_part_is_healthy(system):
@@ -117,7 +120,7 @@ def test_each_has_a_container_of_its_own_on_a_network_of_their_own(system):
         ((name, network),) = info["NetworkSettings"]["Networks"].items()
         networks.add(name)
         addresses.add(network["IPAddress"])
-    assert networks == {f"{PROJECT}_tango"} and len(addresses) == len(PARTS)
+    assert networks == {NETWORK} and len(addresses) == len(PARTS)
 
 
 def test_the_readmes_words_from_the_host(system):
@@ -135,9 +138,26 @@ def test_the_readmes_words_from_the_host(system):
     assert int(pushed[1]) > 0 and abs(int(pushed[1]) - int(received[1])) <= 1, monitor.stdout
 
 
+def test_from_containers_alone(system, image):
+    """With neither a Tango nor the monitor on this machine: by the service, and by a separate container."""
+    test_each_part_is_healthy(system)
+    subscribe = 'import tango; tango.DeviceProxy("foo/bar/sub").StartSubscription()'
+    run("podman", "exec", container("sub"), "python3", "-c", subscribe)
+    shown = run(
+        *(*ENGINE, "run", "--rm", *LIMITS, "--network", NETWORK, image),
+        *("ska-tango-event-monitor", "foo/bar/pub", "foo/bar/sub", "-n", "2", "--poll-period", "1"),
+    ).stdout
+    assert "2 of 2 servers answered" in shown and "foo/bar/pub/uptime_ms.idl5_change" in shown
+
+    def its_log():
+        return run("podman", "logs", container("monitor"), check=False).stdout
+
+    wait_for(lambda: "foo/bar/pub/uptime_ms.idl5_change" in its_log(), 60, "the service monitor to show events")
+
+
 def test_it_ends_with_its_containers(system):
-    """What runs in them heeds SIGTERM, so that nobody has to wait for "down"."""
-    for part in ("sub", "pub", "databaseds", "mariadb"):
+    """The programs in them react to SIGTERM, so that nobody has to wait for "down"."""
+    for part in ("monitor", "sub", "pub", "databaseds", "mariadb"):
         start = time.monotonic()
         stopped = subprocess.run(
             ["podman", "stop", "-t", "30", container(part)], capture_output=True, text=True, check=False

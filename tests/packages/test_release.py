@@ -1,4 +1,4 @@
-"""The source archive, and that what is made of it is the same wherever it is made."""
+"""The source archive, and that its builds are identical wherever they are made."""
 
 import hashlib
 import re

@@ -11,13 +11,12 @@
 char *answers_text(const char *file, const char *side)
 {
     char path[4096];
-    int size = snprintf(path, sizeof(path), "%s/%s", TEST_DATA_DIR, file);
-    assert_in_range(size, 1, sizeof(path) - 1);
+    int size = snprintf(path, sizeof path, "%s/%s", TEST_DATA_DIR, file);
+    assert_in_range(size, 1, sizeof path - 1);
     json_error_t error;
     json_t *both = json_load_file(path, 0, &error);
-    if (!both) {
+    if (!both)
         fail_msg("%s: %s", path, error.text);
-    }
     char *text = json_dumps(json_object_get(both, side), JSON_ENCODE_ANY);
     assert_non_null(text);
     json_decref(both);
@@ -28,9 +27,8 @@ static response_t *parse(const char *text)
 {
     char *error = NULL;
     response_t *response = response_parse(text, strlen(text), &error);
-    if (!response) {
+    if (!response)
         fail_msg("%s", error);
-    }
     assert_null(error);
     return response;
 }
@@ -47,9 +45,8 @@ response_t *answers_parse(const char *text)
 {
     char *json = strdup(text);
     assert_non_null(json);
-    for (char *at = json; *at; at++) {
+    for (char *at = json; *at; at++)
         *at = *at == '\'' ? '"' : *at;
-    }
     response_t *response = parse(json);
     free(json);
     return response;

@@ -19,21 +19,21 @@ size_t NAME(size)()
 }
 
 // As a function that returns a std::string does it.
-void NAME(make)(void *room, const char *text)
+void NAME(make)(void *storage, const char *text)
 {
-    new (room) std::string(text);
+    new (storage) std::string(text);
 }
 
-void NAME(make_empty)(void *room)
+void NAME(make_empty)(void *storage)
 {
-    new (room) std::string();
+    new (storage) std::string();
 }
 
 // A copy of one that lives on: with the old layout both share the text.
-void NAME(make_shared)(void *room, const char *text)
+void NAME(make_shared)(void *storage, const char *text)
 {
     shared = text;
-    new (room) std::string(shared);
+    new (storage) std::string(shared);
 }
 
 const char *NAME(shared_text)()

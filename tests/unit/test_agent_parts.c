@@ -1,11 +1,11 @@
-/* The rooms around the counting: the JSON writer, the ELF work, the guard against exceptions. */
+/* The parts around the counting: the JSON writer, the ELF work, the guard against exceptions. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/elf_image.h"
-#include "agent/guard.h"
-#include "agent/json_writer.h"
+#include "agent/answer/json_writer.h"
+#include "agent/platform/elf_image.h"
+#include "agent/platform/guard.h"
 #include "cmocka_all.h"
 
 /* ---- JSON ---- */
@@ -118,8 +118,21 @@ static void symbols_are_found_where_they_are_defined(void **state)
 
     elf_image_t none;
     assert_false(elf_image_find(&none, "no_such_symbol_anywhere", NULL));
-    /* The object that holds the address is passed over. */
+    /* The object that holds the address is skipped. */
     assert_false(elf_image_find(&none, "a64l", dlsym(RTLD_DEFAULT, "a64l")));
+}
+
+static void an_object_is_found_by_what_its_variable_holds(void **state)
+{
+    (void)state;
+    elf_image_t libc;
+    void **environ_of_libc = dlsym(RTLD_DEFAULT, "__environ");
+    assert_true(elf_image_find_pointer(&libc, "__environ", *environ_of_libc));
+    assert_non_null(elf_image_symbol(&libc, "a64l", NULL));
+    assert_false(elf_image_find_pointer(&libc, "__environ", &libc));
+    assert_false(elf_image_find_pointer(&libc, "no_such_symbol_anywhere", NULL));
+    /* A function is not a variable. */
+    assert_false(elf_image_find_pointer(&libc, "a64l", NULL));
 }
 
 static void a_symbol_without_a_slot_is_left_alone(void **state)
@@ -186,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_long_json_text_grows),
         cmocka_unit_test(a_slot_is_hooked_once_and_only_here),
         cmocka_unit_test(symbols_are_found_where_they_are_defined),
+        cmocka_unit_test(an_object_is_found_by_what_its_variable_holds),
         cmocka_unit_test(a_symbol_without_a_slot_is_left_alone),
         cmocka_unit_test(exceptions_end_at_the_guard),
     };

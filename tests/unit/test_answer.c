@@ -5,8 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/answer.h"
-#include "agent/clocks.h"
+#include "agent/answer/answer.h"
+#include "agent/platform/clocks.h"
+#include "agent/tango/topic_name.h"
 #include "cmocka_all.h"
 #include "version.h"
 
@@ -14,11 +15,8 @@
 #define TOPIC   "tango://h:1/a/b/c/attr.idl5_change"
 #define CHANNEL "tango://h:1/dserver/pub/1"
 
-static streams_t streams;
-static subscriptions_t subscriptions = SUBSCRIPTIONS_INITIALIZER;
-static samples_t samples;
+static counts_t counts = {.subscriptions = SUBSCRIPTIONS_INITIALIZER};
 static samples_reader_t reader;
-static const answer_sources_t sources = {&streams, &subscriptions, &samples};
 static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
 
 #define ATTACHED "\"2023-11-14T22:13:20.000000+00:00\""
@@ -26,8 +24,8 @@ static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
 static int setup(void **state)
 {
     (void)state;
-    streams_init(&streams);
-    memset(&samples, 0, sizeof samples);
+    streams_init(&counts.streams);
+    memset(&counts.samples, 0, sizeof counts.samples);
     memset(&reader, 0, sizeof reader);
     return 0;
 }
@@ -35,13 +33,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    streams_clear(&streams);
-    subscriptions_clear(&subscriptions);
-    atomic_store(&subscriptions.watched, false);
+    streams_clear(&counts.streams);
+    subscriptions_clear(&counts.subscriptions);
+    atomic_store(&counts.subscriptions.watched, false);
     return 0;
 }
 
-/* Takes the part about the consumer thread out, which holds times of now. */
+/* Removes the part about the consumer thread, which contains current times. */
 static void cut_consumer_thread(char *answer)
 {
     char *begin = strstr(answer, ", \"consumer_thread\": {");
@@ -52,7 +50,7 @@ static void cut_consumer_thread(char *answer)
 
 static void assert_answer(answer_schema_t schema, const char *expected)
 {
-    char *answer = answer_query(&sources, &reader, schema, &origin);
+    char *answer = answer_query(&counts, &reader, schema, &origin);
     assert_non_null(answer);
     cut_consumer_thread(answer);
     assert_string_equal(answer, expected);
@@ -64,41 +62,49 @@ static const char *agent_part(void)
     static char text[256];
     snprintf(text, sizeof text,
              "\"agent\": {\"version\": \"" STEM_VERSION "\", \"tango_version\": \"9.3.4\", "
-             "\"pid\": %ld, \"attached\": " ATTACHED ", \"uncounted\": 0}}",
+             "\"pid\": %ld, \"attached\": " ATTACHED ", \"uncounted\": 0, "
+             "\"unknown_topic_event_count\": 0, \"truncated\": null}}",
              (long)getpid());
     return text;
+}
+
+static void receive(topic_t *topic, uint32_t counter, int64_t time_ns, bool is_error)
+{
+    const topic_event_t event = {
+        .counter = counter, .bytes = 60, .time_ns = time_ns, .is_error = is_error};
+    topic_received(topic, &event);
 }
 
 static void fill(void)
 {
     static push_call_t call;
-    stream_t *stream = streams_published(&streams, STREAM, strlen(STREAM));
-    stream_pushed(&streams, stream, 1, &call, 60, INT64_C(1700000001000000000));
-    stream_pushed(&streams, stream, 2, &call, 60, INT64_C(1700000002000000000));
+    stream_t *stream = streams_published(&counts.streams, STREAM, strlen(STREAM));
+    stream_pushed(stream, &counts.streams.published, 1, &call, 60, INT64_C(1700000001000000000));
+    stream_pushed(stream, &counts.streams.published, 2, &call, 60, INT64_C(1700000002000000000));
 
-    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 0);
-    atomic_store(&subscriptions.watched, true);
-    wire_order_t heartbeat = {WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
-                              NULL};
-    wire_order_t event = {WIRE_ORDER_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
+    consumer_enters(&counts.streams.consumer, CONSUMER_POLLING, NULL, 0);
+    atomic_store(&counts.subscriptions.watched, true);
+    wire_control_t heartbeat = {WIRE_CONTROL_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://h:2",
+                                NULL};
+    wire_control_t event = {WIRE_CONTROL_CONNECT_EVENT, TOPIC, "tcp://h:3", NULL};
     channel_t *channel = NULL;
-    streams_announce(&streams, &heartbeat, ORDER_OF_CLIENT, &channel);
-    streams_order(&streams, &heartbeat, 0);
-    streams_announce(&streams, &event, ORDER_OF_CLIENT, &channel);
-    streams_order(&streams, &event, 0);
-    streams_heartbeat(&streams, CHANNEL ".heartbeat", strlen(CHANNEL ".heartbeat"),
-                      INT64_C(1700000001000000000));
-    topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
-    subscriptions_connected(&subscriptions, 1, topic);
-    subscriptions_connected(&subscriptions, 2, topic);
+    streams_announce(&counts.streams, &heartbeat, CONTROL_OF_CLIENT, &channel);
+    streams_executed(&counts.streams, &heartbeat, 0);
+    streams_announce(&counts.streams, &event, CONTROL_OF_CLIENT, &channel);
+    streams_executed(&counts.streams, &event, 0);
+    streams_heartbeat(&counts.streams, CHANNEL ".heartbeat", strlen(CHANNEL ".heartbeat"),
+                      INT64_C(1700000001000000000), 1);
+    topic_t *topic = streams_topic(&counts.streams, TOPIC, strlen(TOPIC));
+    subscriptions_connected(&counts.subscriptions, 1, topic);
+    subscriptions_connected(&counts.subscriptions, 2, topic);
     static const subscription_target_t target = {"x/y/z", "gone", "change"};
-    subscriptions_not_connected(&subscriptions, 3, &target, INT64_C(1700000000000000000));
-    topic_received(topic, 1, 60, INT64_C(1700000001000000000));
-    topic_received(topic, 1, 60, INT64_C(1700000001000000000));
-    topic_received(topic, 5, 60, INT64_C(1700000003000000000));
+    subscriptions_not_connected(&counts.subscriptions, 3, &target, INT64_C(1700000000000000000));
+    receive(topic, 1, INT64_C(1700000001000000000), false);
+    receive(topic, 1, INT64_C(1700000001000000000), false);
+    receive(topic, 5, INT64_C(1700000003000000000), true);
 
-    samples_enable(&samples, true);
-    samples_push(&samples, &(push_sample_t){SAMPLE_UNKNOWN, 46999});
+    samples_enable(&counts.samples, true);
+    samples_push(&counts.samples, &(push_sample_t){SAMPLE_UNKNOWN, 46999});
     receive_sample_t received = {.attr_name = "attr",
                                  .since_last_ns = 5000000,
                                  .sleep_ns = 4000000,
@@ -106,8 +112,8 @@ static void fill(void)
                                  .latency_ns = SAMPLE_UNKNOWN,
                                  .callback_count = SAMPLE_UNKNOWN,
                                  .wake_count = 2,
-                                 .kind_and_discarded = (int64_t)WIRE_ATT_VALUE * 2};
-    samples_receive(&samples, &received);
+                                 .kind_and_discarded = (int64_t)EVENT_ATT_VALUE * 2};
+    samples_receive(&counts.samples, &received);
     stream_push_took(stream, 46999);
     topic_event_took(topic, true, -3, 276000);
     topic_event_took(topic, false, 0, 276001);
@@ -142,7 +148,9 @@ static void a_full_answer_has_all_keys(void **state)
         "\"client\": {\"event_callbacks\": {\"" TOPIC "\": {\"channel_name\": \"" CHANNEL "\", "
         "\"callback_count\": 2, \"server_counter\": 5, \"event_count\": 2, "
         "\"missed_event_count\": 1, \"discarded_event_count\": 1, "
-        "\"last_resubscribed\": null, \"lost_event_count\": 3, "
+        "\"last_resubscribed\": null, \"error_event_count\": 1, "
+        "\"last_error_event\": \"2023-11-14T22:13:23.000000+00:00\", "
+        "\"known_lost_event_count\": 3, \"lost_event_count\": 3, "
         "\"outage_lost_event_count\": 0, "
         "\"publisher_restart_count\": 0, \"byte_count\": 120, "
         "\"last_event\": \"2023-11-14T22:13:23.000000+00:00\", "
@@ -162,6 +170,22 @@ static void a_full_answer_has_all_keys(void **state)
         "\"wake_count\": 2, \"discarded\": false}]}, %s",
         agent_part());
     assert_answer(ANSWER_VERSION_1, expected);
+}
+
+static void each_count_of_a_topic_is_answered(void **state)
+{
+    (void)state;
+    fill();
+    topic_t *topic = streams_topic(&counts.streams, TOPIC, strlen(TOPIC));
+    for (uint64_t i = 0; i < TOPIC_COUNTS; i++)
+        atomic_store(&topic->counts[i], 1000001 + i);
+    char *answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    for (int i = 0; i < TOPIC_COUNTS; i++) {
+        char value[32];
+        snprintf(value, sizeof value, "_count\": %d,", 1000001 + i);
+        assert_non_null(strstr(answer, value));
+    }
+    free(answer);
 }
 
 static void the_older_format_has_its_own_words(void **state)
@@ -186,18 +210,18 @@ static void a_query_empties_the_samples_for_its_reader(void **state)
 {
     (void)state;
     fill();
-    char *first = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
-    char *second = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    char *first = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    char *second = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
     samples_reader_t other = {0};
-    char *others = answer_query(&sources, &other, ANSWER_VERSION_1, &origin);
+    char *others = answer_query(&counts, &other, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(first, "push_event_micros"));
     assert_null(strstr(second, "push_event_micros"));
     assert_non_null(strstr(second, "\"perf\": []"));
     cut_consumer_thread(first);
     cut_consumer_thread(others);
     assert_string_equal(first, others);
-    samples_enable(&samples, false);
-    char *off = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    samples_enable(&counts.samples, false);
+    char *off = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(off, "\"perf\": null"));
     free(first);
     free(second);
@@ -209,15 +233,16 @@ static void the_consumer_thread_is_shown_while_a_callback_hangs(void **state)
 {
     (void)state;
     int64_t now_ns = clock_monotonic_coarse_ns();
-    topic_t *topic = streams_topic(&streams, TOPIC, strlen(TOPIC));
-    consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic, now_ns - INT64_C(3600000000000));
-    wire_order_t delay = {WIRE_ORDER_DELAY_EVENT, NULL, NULL, NULL};
+    topic_t *topic = streams_topic(&counts.streams, TOPIC, strlen(TOPIC));
+    consumer_enters(&counts.streams.consumer, CONSUMER_CALLBACKS, topic,
+                    now_ns - INT64_C(3600000000000));
+    wire_control_t delay = {WIRE_CONTROL_DELAY_EVENT, NULL, NULL, NULL};
     char expected[256];
     snprintf(expected, sizeof expected,
              "\"consumer_thread\": {\"thread_id\": %ld, \"state\": \"callbacks\", "
              "\"topic\": \"" TOPIC "\", \"since\": \"",
              (long)gettid());
-    char *answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    char *answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(answer, expected));
     assert_non_null(strstr(answer, "\"longest_callback_topic\": \"" TOPIC "\""));
     assert_non_null(strstr(answer, "\"delayed_since\": null"));
@@ -226,8 +251,8 @@ static void the_consumer_thread_is_shown_while_a_callback_hangs(void **state)
                     3660000000LL);
     free(answer);
 
-    streams_order(&streams, &delay, 0);
-    answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    streams_executed(&counts.streams, &delay, 0);
+    answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(answer, "\"delayed_since\": \"20"));
     free(answer);
 }
@@ -235,13 +260,93 @@ static void the_consumer_thread_is_shown_while_a_callback_hangs(void **state)
 static void what_can_not_be_known_is_null(void **state)
 {
     (void)state;
-    consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 0);
-    topic_received(streams_topic(&streams, TOPIC, strlen(TOPIC)), 0, 1, 1);
-    char *answer = answer_query(&sources, &reader, ANSWER_VERSION_1, &origin);
+    consumer_enters(&counts.streams.consumer, CONSUMER_POLLING, NULL, 0);
+    topic_t *topic = streams_topic(&counts.streams, TOPIC, strlen(TOPIC));
+    receive(topic, 0, 1, false);
+    atomic_store(&counts.samples.pushes_unwatched, true);
+    samples_enable(&counts.samples, true);
+    char *answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
     assert_non_null(strstr(answer, "\"lost_event_count\": null"));
     assert_non_null(strstr(answer, "\"channel_name\": null"));
     assert_non_null(strstr(answer, "\"callback_count\": null"));
     assert_non_null(strstr(answer, "\"not_connected\": null"));
+    assert_non_null(strstr(answer, "\"perf\": null, \"event_streams\""));
+    free(answer);
+
+    /* There was a subscription since, but nothing reports its callbacks. */
+    topic_connect(topic, false, 1, NULL, 1);
+    answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, "\"callback_count\": null"));
+    assert_non_null(strstr(answer, "\"lost_event_count\": 0"));
+    free(answer);
+
+    /* Reconnected before its first event: what was lost is only known in part. */
+    topic_connect(topic, true, 1, NULL, 1);
+    receive(topic, 7, 1, false);
+    receive(topic, 9, 1, false);
+    answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, "\"known_lost_event_count\": 1, \"lost_event_count\": null, "
+                                   "\"outage_lost_event_count\": null"));
+    free(answer);
+}
+
+/* The longest name that a topic can have, of bytes that take six each in JSON: \u0001. */
+static const char *long_name(uint32_t number, const char *suffix)
+{
+    static char name[TOPIC_NAME_MAX + 1];
+    memset(name, 1, TOPIC_NAME_MAX);
+    int head = snprintf(name, sizeof name, "tango://h:1/%07u", number);
+    name[head] = 1;
+    memcpy(name + TOPIC_NAME_MAX - strlen(suffix), suffix, strlen(suffix));
+    return name;
+}
+
+/* How often a quoted word occurs in the text. In one pass: under a sanitizer, strstr() reads the
+ * whole text each time. */
+static size_t count_of(const char *text, const char *quoted)
+{
+    size_t count = 0;
+    size_t length = strlen(quoted);
+    for (; *text; text++)
+        count += *text == '"' && strncmp(text, quoted, length) == 0;
+    return count;
+}
+
+/* However many names there are. */
+static void an_answer_is_bounded_and_says_what_it_leaves_out(void **state)
+{
+    (void)state;
+    consumer_enters(&counts.streams.consumer, CONSUMER_POLLING, NULL, 0);
+    for (uint32_t i = 0; i < STREAMS_LIMIT + 10; i++) {
+        const char *name = long_name(i, ".change");
+        wire_control_t event = {.code = WIRE_CONTROL_CONNECT_EVENT, .topic = name, .endpoint = ""};
+        streams_executed(&counts.streams, &event, 0);
+        stream_t *stream = streams_published(&counts.streams, name, strlen(name));
+        if (stream)
+            stream_subscribed(stream, 1);
+    }
+    for (uint32_t i = 0; i < STREAMS_LIMIT + 10; i++) {
+        wire_control_t heartbeat = {.code = WIRE_CONTROL_CONNECT_HEARTBEAT,
+                                    .topic = long_name(i, ".heartbeat"),
+                                    .endpoint = ""};
+        streams_executed(&counts.streams, &heartbeat, 0);
+    }
+    char *answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(answer);
+    size_t length = strlen(answer);
+    assert_in_range(length, 1, 100000000);
+    const char *truncated = strstr(answer, "\"truncated\": {\"event_counters\": ");
+    assert_non_null(truncated);
+    unsigned long left_out[4];
+    assert_int_equal(sscanf(truncated,
+                            "\"truncated\": {\"event_counters\": %lu, \"event_streams\": %lu, "
+                            "\"event_callbacks\": %lu, \"event_channels\": %lu}",
+                            &left_out[0], &left_out[1], &left_out[2], &left_out[3]),
+                     4);
+    assert_int_equal(count_of(answer, "\"pushed_event_count\"") + left_out[1], STREAMS_LIMIT);
+    assert_int_equal(count_of(answer, "\"callback_count\"") + left_out[2], STREAMS_LIMIT);
+    assert_non_null(strstr(answer, "\"uncounted\": 30, "));
+    assert_string_equal(answer + length - 2, "}}");
     free(answer);
 }
 
@@ -251,12 +356,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_idle_server_answers_as_the_built_in_command, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_full_answer_has_all_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_count_of_a_topic_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(the_older_format_has_its_own_words, setup, teardown),
         cmocka_unit_test_setup_teardown(a_query_empties_the_samples_for_its_reader, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_consumer_thread_is_shown_while_a_callback_hangs, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_can_not_be_known_is_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_answer_is_bounded_and_says_what_it_leaves_out, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "answers.h"
-#include "monitor/changes.h"
+#include "monitor/analysis/changes.h"
 
-/* Two answers and what is different between them. */
+/* Two answers and their differences. */
 typedef struct {
     response_t *before;
     response_t *after;
@@ -23,7 +23,7 @@ static pair_t compare(const char *before, const char *after)
         .before = before ? answers_parse(before) : NULL,
         .after = answers_parse(after),
     };
-    pair.changes = changes_new(pair.before, pair.after);
+    pair.changes = changes_new(pair.before, pair.after, NULL, NULL);
     assert_non_null(pair.changes);
     return pair;
 }
@@ -40,7 +40,7 @@ static void test_first_answer_is_all_new(void **state)
 {
     (void)state;
     response_t *after = answers_response("agent-full.json", "subscriber");
-    changes_t *changes = changes_new(NULL, after);
+    changes_t *changes = changes_new(NULL, after, NULL, NULL);
     assert_true(changes->first);
     assert_false(changes->server_restarted);
     assert_false(changes->counters_restarted);
@@ -61,10 +61,10 @@ static void test_same_answer_has_no_change(void **state)
     (void)state;
     static const char *const files[] = {"native-10.3.3-steady.json", "legacy-both.json",
                                         "agent-full.json"};
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         response_t *before = answers_response(files[i], "subscriber");
         response_t *after = answers_response(files[i], "subscriber");
-        changes_t *changes = changes_new(before, after);
+        changes_t *changes = changes_new(before, after, NULL, NULL);
         assert_false(changes->first);
         assert_false(changes_any(changes));
         changes_destroy(&changes);
@@ -86,7 +86,7 @@ static void test_publishers(void **state)
     assert_null(changes->publishers[0].after);
     assert_int_equal(changes->publishers[1].kind, CHANGE_CHANGED);
     assert_string_equal(changes->publishers[1].before->name, "c");
-    assert_int_equal(changes->publishers[1].after->event_count, 2);
+    assert_int_equal(changes->publishers[1].after->counts.pushed_event_count, 2);
     assert_int_equal(changes->publishers[2].kind, CHANGE_NEW);
     assert_string_equal(changes->publishers[2].after->name, "d");
     assert_int_equal(changes->publishers[3].kind, CHANGE_REMOVED);
@@ -97,7 +97,7 @@ static void test_publishers(void **state)
     release(&pair);
 }
 
-/* Whatever a subscription tells, it is told when it changes. */
+/* Whatever changes in a subscription is reported. */
 static void test_every_part_of_a_subscription(void **state)
 {
     (void)state;
@@ -113,8 +113,8 @@ static void test_every_part_of_a_subscription(void **state)
         const char *key = i < 8 ? keys[i] : texts[i - 8];
         const char *values[] = {i < 8 ? "1" : "'x'", i < 8 ? "2" : "'y'", "null"};
         for (size_t j = 0; j < 9; j++) {
-            snprintf(before, sizeof(before), format, key, values[j / 3]);
-            snprintf(after, sizeof(after), format, key, values[j % 3]);
+            snprintf(before, sizeof before, format, key, values[j / 3]);
+            snprintf(after, sizeof after, format, key, values[j % 3]);
             pair_t pair = compare(before, after);
             assert_int_equal(pair.changes->subscription_count, j / 3 == j % 3 ? 0 : 1);
             assert_int_equal(changes_any(pair.changes), j / 3 != j % 3);
@@ -134,6 +134,49 @@ static void test_subscriptions(void **state)
     assert_int_equal(pair.changes->subscriptions[1].kind, CHANGE_NEW);
     assert_string_equal(pair.changes->subscriptions[1].after->topic, "c");
     release(&pair);
+}
+
+/* If a list is incomplete, nothing is gone; what wasn't in it may not be new. */
+static void test_truncated_lists(void **state)
+{
+    (void)state;
+#define WITH(truncated, counters, streams, topics, channels, waiting)                              \
+    "{'version': 1, 'agent': {'pid': 1, 'truncated': " truncated                                   \
+    "}, 'server': {'event_counters': {" counters "}, 'event_streams': {" streams                   \
+    "}}, 'client': {'event_callbacks': {" topics "}, 'event_channels': {" channels                 \
+    "}, 'not_connected': [" waiting "]}}"
+#define SOME(truncated)                                                                            \
+    WITH(truncated, "'a': 1", "'a': {}", "'t': {}", "'c': {}", "{'device': 'd'}")
+#define NONE(truncated) WITH(truncated, "", "", "", "", "")
+#define ALL             "{'event_streams': 1, 'event_callbacks': 1, 'event_channels': 1, 'not_connected': 1}"
+    pair_t pair = compare(SOME("null"), NONE(ALL));
+    assert_false(changes_any(pair.changes));
+    release(&pair);
+    pair = compare(SOME("null"), NONE("{'event_counters': 1}"));
+    assert_int_equal(pair.changes->publisher_count, 0);
+    assert_int_equal(pair.changes->subscription_count, 1);
+    assert_int_equal(pair.changes->channel_count, 1);
+    assert_int_equal(pair.changes->not_connected_count, 1);
+    release(&pair);
+    pair = compare(NONE(ALL), SOME("null"));
+    assert_int_equal(pair.changes->publisher_count, 1);
+    assert_int_not_equal(pair.changes->publishers[0].kind, CHANGE_NEW);
+    assert_null(pair.changes->publishers[0].before);
+    assert_int_not_equal(pair.changes->subscriptions[0].kind, CHANGE_NEW);
+    assert_int_not_equal(pair.changes->channels[0].kind, CHANGE_NEW);
+    assert_int_not_equal(pair.changes->not_connected[0].kind, CHANGE_NEW);
+    release(&pair);
+    /* What a complete answer lacks is gone, whatever the previous one left out. */
+    pair = compare(SOME(ALL), NONE("null"));
+    assert_int_equal(pair.changes->publishers[0].kind, CHANGE_REMOVED);
+    assert_int_equal(pair.changes->subscriptions[0].kind, CHANGE_REMOVED);
+    assert_int_equal(pair.changes->channels[0].kind, CHANGE_REMOVED);
+    assert_int_equal(pair.changes->not_connected[0].kind, CHANGE_REMOVED);
+    release(&pair);
+#undef WITH
+#undef SOME
+#undef NONE
+#undef ALL
 }
 
 static void test_channels(void **state)
@@ -208,9 +251,9 @@ static void test_another_process(void **state)
                          "'client': {'event_callbacks': {'t': {}}}}";
     char before[256];
     char after[256];
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        snprintf(before, sizeof(before), format, cases[i].before);
-        snprintf(after, sizeof(after), format, cases[i].after);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(before, sizeof before, format, cases[i].before);
+        snprintf(after, sizeof after, format, cases[i].after);
         pair_t pair = compare(before, after);
         assert_int_equal(pair.changes->server_restarted, cases[i].restarted);
         assert_int_equal(pair.changes->counters_restarted, cases[i].restarted);
@@ -279,6 +322,7 @@ int main(void)
         cmocka_unit_test(test_publishers),
         cmocka_unit_test(test_every_part_of_a_subscription),
         cmocka_unit_test(test_subscriptions),
+        cmocka_unit_test(test_truncated_lists),
         cmocka_unit_test(test_channels),
         cmocka_unit_test(test_not_connected),
         cmocka_unit_test(test_a_side_that_vanishes),

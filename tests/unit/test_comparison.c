@@ -1,4 +1,4 @@
-/* Durations from histograms, and which streams a pattern takes. */
+/* Durations from histograms, the time between answers, and narrow tables. */
 #include "cmocka_all.h"
 
 #include <math.h>
@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "answers.h"
-#include "monitor/comparison.h"
-#include "monitor/text_table.h"
-#include "response/memory.h"
-#include "response/printable.h"
+#include "base/memory.h"
+#include "base/printable.h"
+#include "monitor/analysis/comparison.h"
+#include "monitor/view/text/text_table.h"
 
 static const response_histogram_t *histogram_of(const response_t *response)
 {
@@ -45,35 +45,62 @@ static void test_durations(void **state)
     /* Nothing new, and nothing known. */
     assert_int_equal(durations_between(histogram_of(after), histogram_of(after)).count, 0);
     assert_true(isnan(durations_between(NULL, NULL).median_micros));
+    /* Counts that no server has counted, of which there are more than a number holds. */
+    response_t *hostile = answer_with("[1000, 2000, 9223372036854775807], "
+                                      "[2000, 3000, 9223372036854775807], [4000, 5000, 1]");
+    all = durations_between(NULL, histogram_of(hostile));
+    assert_int_equal(all.count, INT64_MAX);
+    assert_true(all.percentile_90_micros == 2.5);
+    response_destroy(&hostile);
     response_destroy(&before);
     response_destroy(&after);
 }
 
-static bool takes(const char *pattern, const char *name)
+/* The seconds between two answers of a server; wall: by the time of day. */
+static double apart_in(bool recording, int64_t wall, double before, double after)
 {
-    char *patterns[] = {(char *)(uintptr_t)pattern};
-    const stream_filter_t filter = {.patterns = patterns, .count = 1};
-    return stream_filter_takes(&filter, name);
+    snapshot_t *snapshots[2];
+    for (size_t i = 0; i < 2; i++) {
+        snapshots[i] = snapshot_new(1);
+        snapshots[i]->time.tv_sec = (time_t)(1000 + (i > 0 ? wall : 0));
+        snapshots[i]->replies[0].server = memory_string("dserver/s/1");
+        snapshots[i]->replies[0].response = answers_parse("{'version': 1}");
+        snapshots[i]->replies[0].answered = i > 0 ? after : before;
+        snapshots[i]->is_recorded = recording;
+    }
+    losses_t *losses = losses_new();
+    losses_update(losses, NULL, snapshots[0]);
+    losses_update(losses, snapshots[0], snapshots[1]);
+    comparison_t *comparison = comparison_new(snapshots[0], snapshots[1], losses);
+    const double seconds = comparison->parts[0].seconds;
+    comparison_destroy(&comparison);
+    losses_destroy(&losses);
+    snapshot_destroy(&snapshots[0]);
+    snapshot_destroy(&snapshots[1]);
+    return seconds;
 }
 
-static void test_patterns(void **state)
+static double apart(int64_t wall, double before, double after)
+{
+    return apart_in(false, wall, before, after);
+}
+
+static void test_seconds_between_answers(void **state)
 {
     (void)state;
-    const char *topic = "tango://h:10000/a/b/c/attr.idl5_change";
-    const stream_filter_t all = {.count = 0};
-    assert_true(stream_filter_takes(&all, topic));
-    assert_true(takes(topic, topic));
-    assert_true(takes("a/b/c/attr.idl5_change", topic));
-    assert_true(takes("a/b/c/attr.change", topic));
-    assert_true(takes("A/B/c/ATTR", topic));
-    assert_true(takes("tango://h:10000/a/b/c/attr", topic));
-    assert_true(takes("a/*", topic));
-    assert_true(takes("*.change", topic));
-    assert_true(takes("a/?/c/*", topic));
-    assert_false(takes("a/b/c", topic));
-    assert_false(takes("*.periodic", topic));
-    assert_false(takes("b/*", topic));
-    assert_true(takes("a/b/c/attr", "a/b/c/attr"));
+    /* A server that took 4 s, and a clock that was set back. */
+    assert_true(apart(10, 50.5, 64.5) == 14);
+    assert_true(apart(-3600, 50.5, 60.5) == 10);
+    /* A recording without it, or from before the computer was rebooted. */
+    assert_true(apart(10, 0, 0) == 10);
+    assert_true(apart(10, 0, 64.5) == 10);
+    assert_true(apart(600, 9000, 20) == 600);
+    /* Of a later time after its start than before. */
+    assert_true(apart_in(true, 600, 90, 100) == 600);
+    assert_true(apart_in(true, 60, 90, 100) == 10);
+    assert_true(apart_in(true, -60, 90, 100) == 10);
+    /* A clock that was set soon after the start, by as much as one likes. */
+    assert_true(apart(1000000, 90, 100) == 10);
 }
 
 static void shortened(const char *text, size_t width, const char *expected)
@@ -133,7 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_durations),
-        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_seconds_between_answers),
         cmocka_unit_test(test_narrow_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/delta.h"
-#include "response/memory.h"
+#include "base/memory.h"
+#include "monitor/recording/delta.h"
 
 /* A literal in which ' stands for ". */
 static char *json(const char *text)
@@ -43,7 +43,7 @@ static char *apply(const char *before, const char *delta)
     return made;
 }
 
-/* Both ways: the delta is what is expected, and makes the one of the other. */
+/* Both ways: the delta is as expected, and turns the one into the other. */
 static void becomes(const char *before_text, const char *after_text, const char *expected_text)
 {
     char *before = json(before_text);

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/histogram.h"
-#include "agent/stream.h"
-#include "agent/streams.h"
+#include "agent/counts/histogram.h"
+#include "agent/counts/stream.h"
+#include "agent/counts/streams.h"
 #include "cmocka_all.h"
 
 static uint64_t total(histogram_t *histogram)
@@ -38,7 +38,7 @@ static void buckets_follow_each_other_without_a_gap(void **state)
     assert_true(from_ns == INT64_C(274877906944));
 }
 
-/* What is read from a bucket, its middle, is less than 7 % off what fell into it. */
+/* The value read from a bucket, its middle, is less than 7 % off any value in it. */
 static void the_error_is_below_seven_percent(void **state)
 {
     (void)state;
@@ -76,7 +76,7 @@ static void nothing_is_dropped(void **state)
     assert_true(atomic_load(&histogram.max_ns) == 0 && atomic_load(&histogram.sum_ns) == 0);
 }
 
-/* An event whose timestamp was never set is of 1970: some such latencies fill the sum. */
+/* An event whose timestamp was never set is from 1970: a few such latencies overflow the sum. */
 static void the_sum_stays_at_its_end(void **state)
 {
     (void)state;
@@ -100,7 +100,7 @@ static void *push(void *argument)
     return NULL;
 }
 
-/* Several threads may push events of one stream, the first of all included. */
+/* Several threads may push events of one stream, also the very first one. */
 static void threads_that_race_lose_nothing(void **state)
 {
     (void)state;

@@ -138,7 +138,10 @@ static void test_the_recording(void **state)
     wrong("--rotate: needs --output", (const char *const[]){"--rotate", "1d", "a/b/c", NULL});
     wrong("--changes: needs --output", (const char *const[]){"--changes", "a/b/c", NULL});
     wrong("not a number of polls", (const char *const[]){"-o", "f", "--changes=0", "a/b/c", NULL});
-    wrong("no servers are asked", (const char *const[]){"--read", "f", "a/b/c", NULL});
+    wrong("--changes=50",
+          (const char *const[]){"a/b/c", "-o", "f", "--changes", "50", "a/b/c", NULL});
+    wrong("--changes=50", (const char *const[]){"-o", "f", "--changes", "50", NULL});
+    wrong("shows a recording, so no device", (const char *const[]){"--read", "f", "a/b/c", NULL});
 }
 
 static void test_what_to_print(void **state)
@@ -150,16 +153,16 @@ static void test_what_to_print(void **state)
                                  "--by",       "latency", "-m",       "--format", "jsonl",
                                  "--no-color", "a/b/c",   NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
-    const summary_options_t *summary = &options.display.summary;
+    const summary_options_t *summary = &options.view.summary;
     assert_true(summary->filter.count == 2 && summary->top == 3 && summary->perf);
     assert_string_equal(summary->filter.patterns[1], "b");
     assert_int_equal(summary->top_key, TOP_LATENCY);
-    assert_int_equal(options.display.format, FORMAT_JSONL);
-    assert_true(options.display.no_color);
+    assert_int_equal(options.view.format, FORMAT_JSONL);
+    assert_true(options.view.no_color);
     options_clear(&options);
-    wrong("--format xml: text, json or jsonl",
+    wrong("--format xml: must be text, json or jsonl",
           (const char *const[]){"--format", "xml", "a/b/c", NULL});
-    wrong("--by size: loss, rate", (const char *const[]){"--by", "size", "a/b/c", NULL});
+    wrong("--by size: must be loss, rate", (const char *const[]){"--by", "size", "a/b/c", NULL});
     wrong("--top 0: not a number of streams", (const char *const[]){"--top", "0", "a/b/c", NULL});
 }
 
@@ -198,16 +201,16 @@ static void test_numbers_are_checked(void **state)
 static void test_wrong_lines(void **state)
 {
     (void)state;
-    wrong("no device named", (const char *const[]){NULL});
-    wrong("no device named", (const char *const[]){"-q", NULL});
-    wrong("name of a device is empty", (const char *const[]){"a/b/c", "", NULL});
+    wrong("no device given", (const char *const[]){NULL});
+    wrong("no device given", (const char *const[]){"-q", NULL});
+    wrong("device name is empty", (const char *const[]){"a/b/c", "", NULL});
     wrong("--bogus: no such option", (const char *const[]){"--bogus", "a/b/c", NULL});
     wrong("-z: no such option", (const char *const[]){"-qz", "a/b/c", NULL});
     wrong("--quiet=1: takes no value", (const char *const[]){"--quiet=1", "a/b/c", NULL});
     wrong("-o: needs a value", (const char *const[]){"a/b/c", "-o", NULL});
     wrong("--timeout: needs a value", (const char *const[]){"a/b/c", "--timeout", NULL});
     wrong("--append: needs --output", (const char *const[]){"-a", "a/b/c", NULL});
-    wrong("name of the file is empty", (const char *const[]){"-o", "", "a/b/c", NULL});
+    wrong("file name is empty", (const char *const[]){"-o", "", "a/b/c", NULL});
 }
 
 int main(void)

@@ -3,11 +3,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "response/printable.h"
+#include "base/printable.h"
 
 static void assert_copy(const char *text, bool utf8, const char *expected)
 {
@@ -27,7 +29,7 @@ static void test_control_characters(void **state)
 {
     (void)state;
     assert_copy("a\x1b[31mb\r\n\t\x7f", true, "a?[31mb????");
-    /* CSI as one character of the C1 set, the way round a check for ESC alone. */
+    /* CSI as one character of the C1 set, which gets past a check for ESC alone. */
     assert_copy("a\xc2\x9b"
                 "31m",
                 true, "a?31m");
@@ -71,6 +73,31 @@ static void test_width(void **state)
     assert_int_equal(printable_width("\xff"), 1);
 }
 
+/*
+ * Never wider than asked for, and not needlessly narrower, with wide characters and marks anywhere.
+ */
+static void test_shortening(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"a", "\u65e5", "e\u0301"};
+    for (unsigned pattern = 0; pattern < 729; pattern++) { /* 3 to the power of 6 */
+        char text[64];
+        snprintf(text, sizeof text, "%s%s%s%s%s%s", parts[pattern % 3], parts[pattern / 3 % 3],
+                 parts[pattern / 9 % 3], parts[pattern / 27 % 3], parts[pattern / 81 % 3],
+                 parts[pattern / 243 % 3]);
+        const size_t all = printable_width(text);
+        for (size_t width = 1; width <= all; width++) {
+            for (int utf8 = 0; utf8 < 2; utf8++) {
+                char *shorter = printable_shorten(text, width, utf8);
+                const size_t is = printable_width(shorter);
+                if (is > width || is + 2 < width)
+                    fail_msg("%s in %zu cells: %s takes %zu", text, width, shorter, is);
+                free(shorter);
+            }
+        }
+    }
+}
+
 static void test_plus_minus(void **state)
 {
     (void)state;
@@ -92,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_broken_utf8),
         cmocka_unit_test(test_width),
+        cmocka_unit_test(test_shortening),
         cmocka_unit_test(test_plus_minus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

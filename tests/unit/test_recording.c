@@ -13,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "monitor/recording.h"
-#include "monitor/recording_line.h"
-#include "response/json_text.h"
-#include "response/memory.h"
+#include "base/json_text.h"
+#include "base/memory.h"
+#include "monitor/recording/recording.h"
+#include "monitor/recording/recording_line.h"
 
 static char folder[] = "/tmp/test_recording.XXXXXX";
 
@@ -66,7 +66,7 @@ static char *line_of(const char *data, size_t size)
     assert_int_equal(line[line_size - 1], '\n');
     assert_ptr_equal(memchr(line, '\n', line_size), line + line_size - 1);
     char *why = NULL;
-    if (!json_text_is_valid(line, line_size, &why))
+    if (!json_text_is_valid(line, line_size, 0, &why))
         fail_msg("%s: %s", why, line);
     return line;
 }
@@ -97,7 +97,7 @@ static void test_data_is_kept_as_it_came(void **state)
 static void error_of(const char *data, size_t size, const char *text)
 {
     char *line = line_of(data, size);
-    assert_non_null(strstr(line, "{\"error\":\"the answer is no JSON: "));
+    assert_non_null(strstr(line, "{\"error\":\"the answer is not JSON: "));
     char *expected = memory_format(",\"text\":\"%s\"}}}\n", text);
     const size_t length = strlen(expected);
     assert_true(strlen(line) > length);
@@ -158,7 +158,7 @@ static void test_errors_and_names_of_any_bytes(void **state)
     size_t size = 0;
     char *line = recording_line(snapshot, NULL, true, &size);
     char *why = NULL;
-    assert_true(json_text_is_valid(line, size, &why));
+    assert_true(json_text_is_valid(line, size, 0, &why));
     assert_non_null(strstr(line, "{\"dserver/\\ufffd/\\\"1\\\"\":{\"error\":\"caf\\ufffd \\\"x\\\""
                                  "\\u000a\\u001b[31m\\\\ \\ufffd\"}}}\n"));
     free(line);
@@ -171,10 +171,10 @@ static size_t count_lines(const char *path)
     FILE *in = fopen(path, "r");
     assert_non_null(in);
     char *line = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     size_t lines = 0;
     ssize_t size = 0;
-    while ((size = getline(&line, &room, in)) > 0) {
+    while ((size = getline(&line, &capacity, in)) > 0) {
         assert_int_equal(line[size - 1], '\n');
         json_t *value = json_loadb(line, (size_t)size, JSON_ALLOW_NUL, NULL);
         assert_non_null(value);
@@ -202,7 +202,7 @@ static void write_one(recording_t *recording, const char *data)
 {
     snapshot_t *snapshot = snapshot_of("dserver/a/b", data, strlen(data), NULL);
     char *error = NULL;
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_OK);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
     assert_null(error);
     snapshot_destroy(&snapshot);
 }
@@ -302,7 +302,7 @@ static void test_outputs_that_cannot_be_opened(void **state)
     free(missing);
 }
 
-/* A limit on the size of files stands in for a full disk: a short write, then an error. */
+/* A limit on file sizes stands in for a full disk: a short write, then an error. */
 static void test_a_short_write_leaves_whole_lines(void **state)
 {
     (void)state;
@@ -318,22 +318,22 @@ static void test_a_short_write_leaves_whole_lines(void **state)
     memset(big, '1', sizeof big);
     snapshot_t *snapshot = snapshot_of("dserver/a/b", big, sizeof big, NULL);
     char *error = NULL;
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_LOST);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
     assert_non_null(error);
     assert_non_null(strstr(error, path));
     free(error);
     assert_true(count_lines(path) == 1);
-    /* The same once more is lost without another word; a line that fits is written. */
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_LOST);
+    /* The same again is lost without another message; a line that fits is written. */
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
     assert_null(error);
     snapshot_t *little = snapshot_of("dserver/a/b", "[]", 2, NULL);
-    assert_int_equal(recording_write(recording, little, &error), RECORDING_OK);
-    assert_non_null(strstr(error, "records again"));
+    assert_int_equal(recording_write(recording, little, &error), SINK_OK);
+    assert_non_null(strstr(error, "recording again"));
     free(error);
     /* With a line before it that says what is missing. */
     assert_true(count_lines(path) == 3);
     setrlimit(RLIMIT_FSIZE, &old);
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_OK);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
     assert_null(error);
     assert_true(count_lines(path) == 4);
     snapshot_destroy(&little);
@@ -378,27 +378,52 @@ static void test_pipes(void **state)
     char *big = memory_new(size, 1);
     memset(big, '7', size);
     snapshot_t *snapshot = snapshot_of("dserver/a/b", big, size, NULL);
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_OK);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
     recording_destroy(&recording);
     size_t *total = NULL;
     pthread_join(thread, (void **)&total);
     assert_true(*total > size);
     free(total);
 
-    /* Nobody reads, and somebody says to stop. */
+    /* Nobody reads: some of it waits for a reader, then whole snapshots are lost. */
     recording =
         recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
     assert_non_null(recording);
-    assert_int_equal(write(stop[1], "x", 1), 1);
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_CLOSED);
+    size_t kept = 0;
+    while (recording_write(recording, snapshot, &error) == SINK_OK)
+        kept++;
+    assert_in_range(kept, 2, 50);
     assert_non_null(strstr(error, fifo));
+    assert_non_null(strstr(error, "nobody reads it"));
+    free(error);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
+    assert_null(error);
+
+    /* When somebody reads, all that waited is there, and the loss is reported. */
+    assert_int_equal(pthread_create(&thread, NULL, read_slowly, &reader), 0);
+    assert_int_equal(recording_finish(recording, false, &error), SINK_FAILED);
+    assert_non_null(strstr(error, "the last 2 snapshots are lost"));
+    free(error);
+    recording_destroy(&recording);
+    pthread_join(thread, (void **)&total);
+    assert_in_range(*total, kept * size, (kept + 1) * size);
+    free(total);
+
+    /* Nobody reads, and the monitor is told to stop. */
+    recording =
+        recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+    assert_int_equal(write(stop[1], "x", 1), 1);
+    assert_int_equal(recording_finish(recording, false, &error), SINK_FAILED);
+    assert_non_null(strstr(error, "the last 1 snapshot is lost"));
     free(error);
 
     /* The reader goes away. */
     close(reader);
-    assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_CLOSED);
+    assert_int_equal(recording_write(recording, snapshot, &error), SINK_CLOSED);
     assert_non_null(strstr(error, "reader has gone"));
     free(error);
+    assert_int_equal(recording_finish(recording, false, &error), SINK_OK);
     recording_destroy(&recording);
     snapshot_destroy(&snapshot);
     close(stop[0]);

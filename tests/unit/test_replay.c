@@ -1,4 +1,4 @@
-/* What is recorded, in every way in which it can be, comes back as it was. */
+/* Whatever is recorded, in every possible way, is read back unchanged. */
 #include "cmocka_all.h"
 
 #include <fcntl.h>
@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "monitor/recording.h"
-#include "monitor/replay.h"
-#include "response/memory.h"
+#include "base/json_text.h"
+#include "base/memory.h"
+#include "monitor/recording/line_reader.h"
+#include "monitor/recording/recording.h"
+#include "monitor/recording/replay.h"
 
-enum { SNAPSHOTS = 7 };
+enum { SNAPSHOTS = 12 };
 
 static const char *const endings[] = {"", ".gz", ".zst", ".xz"};
 
@@ -35,7 +37,7 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-/* What the first server answers: counts that go on, and streams that come and go. */
+/* The first server's answers: counts that grow, and streams that come and go. */
 static char *answer(int number)
 {
     return memory_format(
@@ -52,7 +54,7 @@ static void set_answer(reply_t *reply, char *text)
     reply->response = response_parse(text, strlen(text), NULL);
 }
 
-/* Two servers; the second one fails at times, and is no JSON once. */
+/* Two servers; the second one fails at times, and its answer is not JSON once. */
 static snapshot_t *snapshot_number(int number)
 {
     snapshot_t *snapshot = snapshot_new(2);
@@ -60,6 +62,7 @@ static snapshot_t *snapshot_number(int number)
     snapshot->replies[0].server = memory_string("dserver/Pub/1");
     snapshot->replies[1].server = memory_string("dserver/\"Sub\"/\xc3\xa9");
     set_answer(&snapshot->replies[0], answer(number));
+    snapshot->replies[0].answered = 5000 + number * 0.5;
     if (number % 4 == 2)
         snapshot->replies[1].error = memory_string("no answer within 3 s");
     else if (number == 5)
@@ -81,6 +84,7 @@ static void assert_same(const snapshot_t *read, int number)
         assert_string_equal(is->server, was->server);
         assert_true((is->data == NULL) == (was->data == NULL));
         assert_true((is->response == NULL) == (was->response == NULL));
+        assert_true(is->answered == was->answered);
         if (!was->data) {
             assert_string_equal(is->error, was->error);
         } else if (was->response) {
@@ -92,7 +96,7 @@ static void assert_same(const snapshot_t *read, int number)
             json_decref(right);
         } else {
             assert_string_equal(is->data, was->data);
-            assert_non_null(strstr(is->error, "no JSON"));
+            assert_non_null(strstr(is->error, "not JSON"));
         }
     }
     snapshot_destroy(&written);
@@ -112,13 +116,13 @@ static void record(recording_t *recording, int first, int end)
     for (int i = first; i < end; i++) {
         snapshot_t *snapshot = snapshot_number(i);
         char *error = NULL;
-        assert_int_equal(recording_write(recording, snapshot, &error), RECORDING_OK);
+        assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
         assert_null(error);
         snapshot_destroy(&snapshot);
     }
 }
 
-/* Reads a recording of snapshots from the first one on; returns how many. */
+/* Reads a recording of snapshots, from the first one; returns how many there were. */
 static int read_back(const char *path, int first, char **last_note)
 {
     char *note = NULL;
@@ -127,19 +131,18 @@ static int read_back(const char *path, int first, char **last_note)
     int number = first;
     bool more = true;
     while (more) {
-        snapshot_t *snapshot = NULL;
-        bool damaged = false;
-        more = replay_next(replay, &snapshot, &note, &damaged);
-        assert_false(damaged);
-        if (snapshot)
-            assert_same(snapshot, number++);
-        snapshot_destroy(&snapshot);
-        if (note && last_note) {
+        source_item_t item;
+        more = replay_next(replay, &item);
+        assert_false(item.damaged);
+        if (item.snapshot)
+            assert_same(item.snapshot, number++);
+        if (item.note && last_note) {
             free(*last_note);
-            *last_note = note;
-        } else if (note) {
-            fail_msg("%s", note);
+            *last_note = memory_string(item.note);
+        } else if (item.note) {
+            fail_msg("%s", item.note);
         }
+        source_item_clear(&item);
     }
     replay_destroy(&replay);
     return number - first;
@@ -178,7 +181,7 @@ static size_t size_of(const char *path)
     return (size_t)status.st_size;
 }
 
-/* A writer that is killed leaves any part of what it would have written. */
+/* A writer that is killed leaves any beginning of what it would have written. */
 static void test_cut_off_anywhere(void **state)
 {
     (void)state;
@@ -205,7 +208,7 @@ static void test_cut_off_anywhere(void **state)
             assert_true(readable == 4 || readable == 5);
             assert_true(readable == 5 || size < ends[4]);
             free(note);
-            /* And it can be gone on with: nothing that could be read is lost. */
+            /* And it can be continued: nothing that could be read is lost. */
             recording = open_recording(&options);
             record(recording, readable, SNAPSHOTS);
             recording_destroy(&recording);
@@ -244,29 +247,119 @@ static void test_what_is_none(void **state)
           out);
     fclose(out);
     char *note = NULL;
-    bool damaged = false;
-    snapshot_t *snapshot = NULL;
     replay_t *replay = replay_new(path, -1, &note);
-    assert_true(replay_next(replay, &snapshot, &note, &damaged));
-    assert_non_null(strstr(snapshot->replies[0].error, "not of what"));
-    snapshot_destroy(&snapshot);
+    source_item_t item;
+    assert_true(replay_next(replay, &item));
+    assert_non_null(strstr(item.snapshot->replies[0].error, "no answer to apply it to"));
+    source_item_clear(&item);
     for (int line = 2; line < 4; line++) {
-        assert_true(replay_next(replay, &snapshot, &note, &damaged));
-        assert_null(snapshot);
-        assert_true(damaged);
-        assert_non_null(strstr(note, line == 2 ? "line 2" : "line 3"));
-        free(note);
+        assert_true(replay_next(replay, &item));
+        assert_null(item.snapshot);
+        assert_true(item.damaged);
+        assert_non_null(strstr(item.note, line == 2 ? "line 2" : "line 3"));
+        source_item_clear(&item);
     }
-    assert_true(replay_next(replay, &snapshot, &note, &damaged));
-    assert_false(damaged);
-    assert_non_null(strstr(note, "3 snapshots were lost"));
-    free(note);
-    assert_false(replay_next(replay, &snapshot, &note, &damaged));
-    assert_null(note);
+    assert_true(replay_next(replay, &item));
+    assert_false(item.damaged);
+    assert_non_null(strstr(item.note, "3 snapshots were lost"));
+    source_item_clear(&item);
+    assert_false(replay_next(replay, &item));
+    assert_null(item.note);
     replay_destroy(&replay);
     assert_null(replay_new("/no/such/file", -1, &note));
     free(note);
     unlink(path);
+    free(path);
+}
+
+/* An answer as deep as one may be, in a line that is some levels deeper. */
+static void test_deep_answers(void **state)
+{
+    (void)state;
+    char *path = path_of("");
+    for (int depth = 195; depth <= JSON_TEXT_MAX_DEPTH + 1; depth++) {
+        for (int full_every = 0; full_every < 10; full_every += 3) {
+            char brackets[2 * JSON_TEXT_MAX_DEPTH + 2] = "";
+            memset(brackets, '[', (size_t)depth - 1);
+            memset(brackets + depth - 1, ']', (size_t)depth - 1);
+            recording_options_t options = {.path = path, .full_every = full_every};
+            recording_t *recording = open_recording(&options);
+            for (int number = 0; number < 2; number++) {
+                snapshot_t *snapshot = snapshot_number(number);
+                char *error = NULL;
+                free(snapshot->replies[0].data);
+                response_destroy(&snapshot->replies[0].response);
+                set_answer(&snapshot->replies[0],
+                           memory_format("{\"version\":1,\"x\":%s,\"y\":%d}", brackets, number));
+                assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+                snapshot_destroy(&snapshot);
+            }
+            recording_destroy(&recording);
+            char *note = NULL;
+            replay_t *replay = replay_new(path, -1, &note);
+            source_item_t item;
+            for (int number = 0; number < 2; number++) {
+                assert_true(replay_next(replay, &item));
+                assert_null(item.note);
+                assert_true((item.snapshot->replies[0].response != NULL) ==
+                            (depth <= JSON_TEXT_MAX_DEPTH));
+                assert_non_null(item.snapshot->replies[1].response);
+                source_item_clear(&item);
+            }
+            assert_false(replay_next(replay, &item));
+            replay_destroy(&replay);
+        }
+    }
+    unlink(path);
+    free(path);
+}
+
+static void assert_line(line_reader_t *reader, const char *text, size_t number)
+{
+    line_t line;
+    assert_true(line_reader_next(reader, &line));
+    assert_int_equal(line.number, number);
+    assert_true(line.too_long == (text == NULL));
+    if (text) {
+        assert_int_equal(line.size, strlen(text));
+        assert_memory_equal(line.text, text, line.size);
+    }
+}
+
+/* Lines longer than one read and than the maximum, one by one and again. */
+static void test_lines(void **state)
+{
+    (void)state;
+    enum { LONG = 300000 };
+    char *path = path_of("");
+    char *text = memory_new(LONG + 1, 1);
+    memset(text, 'x', LONG);
+    FILE *out = fopen(path, "w");
+    fprintf(out,
+            "\xef\xbb\xbf"
+            "a\n\n%s\nb\n%sy\n\xef\xbb\xbf"
+            "c\n%sz%s",
+            text, text, text, text);
+    fclose(out);
+    char *error = NULL;
+    line_reader_t *reader = line_reader_new(path, -1, LONG, &error);
+    assert_null(error);
+    assert_line(reader, "a", 1);
+    assert_line(reader, "", 2);
+    assert_line(reader, text, 3);
+    line_reader_put_back(reader);
+    assert_line(reader, text, 3);
+    assert_line(reader, "b", 4);
+    assert_line(reader, NULL, 5);
+    assert_line(reader, "c", 6);
+    assert_line(reader, NULL, 7);
+    line_t line;
+    assert_false(line_reader_next(reader, &line));
+    assert_int_equal(line_reader_end(reader, &error), LINE_READER_WHOLE);
+    assert_null(error);
+    line_reader_destroy(&reader);
+    unlink(path);
+    free(text);
     free(path);
 }
 
@@ -282,22 +375,17 @@ static void test_rotation_by_size(void **state)
     glob_t found;
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
     assert_int_equal(found.gl_pathc, SNAPSHOTS - 1);
-    /* Each can be read by itself, and none is there twice or missing: the names go by the time, and
-     * within a second by a number. */
-    bool seen[SNAPSHOTS] = {false};
+    /* Each file can be read on its own, and no poll is duplicated or missing. */
     for (size_t i = 0; i <= found.gl_pathc; i++) {
         const char *file = i < found.gl_pathc ? found.gl_pathv[i] : path;
         char *note = NULL;
         replay_t *replay = replay_new(file, -1, &note);
-        snapshot_t *snapshot = NULL;
-        bool damaged = false;
-        assert_true(replay_next(replay, &snapshot, &note, &damaged));
-        const int number = (int)(snapshot->time.tv_sec - 1000000000);
-        assert_same(snapshot, number);
-        assert_false(seen[number]);
-        seen[number] = true;
-        snapshot_destroy(&snapshot);
-        assert_false(replay_next(replay, &snapshot, &note, &damaged));
+        source_item_t item;
+        assert_true(replay_next(replay, &item));
+        /* In the order of their names, by their bytes. */
+        assert_same(item.snapshot, (int)i);
+        source_item_clear(&item);
+        assert_false(replay_next(replay, &item));
         replay_destroy(&replay);
         unlink(file);
     }
@@ -314,7 +402,7 @@ static void test_rotation_by_time(void **state)
     recording_t *recording = open_recording(&options);
     record(recording, 0, 2);
     recording_destroy(&recording);
-    /* It was written to an hour ago: in another stretch of time. */
+    /* It was last written an hour ago: in another period. */
     const struct timespec old[] = {{.tv_sec = time(NULL) - 3600}, {.tv_sec = time(NULL) - 3600}};
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
     recording = open_recording(&options);
@@ -341,9 +429,13 @@ static void test_rotation_by_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_comes_back),       cmocka_unit_test(test_cut_off_anywhere),
-        cmocka_unit_test(test_what_is_none),     cmocka_unit_test(test_rotation_by_size),
+        cmocka_unit_test(test_comes_back),
+        cmocka_unit_test(test_cut_off_anywhere),
+        cmocka_unit_test(test_what_is_none),
+        cmocka_unit_test(test_rotation_by_size),
         cmocka_unit_test(test_rotation_by_time),
+        cmocka_unit_test(test_deep_answers),
+        cmocka_unit_test(test_lines),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -7,13 +7,12 @@
 
 #include <cmocka.h>
 
-#include "monitor/statistics.h"
+#include "monitor/analysis/statistics.h"
 
 static void assert_close(double value, double expected)
 {
-    if (!(fabs(value - expected) <= 1e-9 * fmax(1, fabs(expected)))) {
+    if (!(fabs(value - expected) <= 1e-9 * fmax(1, fabs(expected))))
         fail_msg("%.17g is not %.17g", value, expected);
-    }
 }
 
 static void assert_nan(double value)
@@ -101,7 +100,7 @@ static void test_deciles_from_ten_samples(void **state)
     assert_close(statistics.percentile_90, 9.1);
     assert_nan(statistics.percentile_1);
     assert_nan(statistics.percentile_99);
-    /* The caller's samples stay in their order. */
+    /* The caller's samples keep their order. */
     assert_close(values[0], 9);
     assert_close(values[9], 10);
 }
@@ -110,9 +109,8 @@ static void test_percentiles_from_a_hundred_samples(void **state)
 {
     (void)state;
     double values[101];
-    for (int i = 0; i < 101; i++) {
+    for (int i = 0; i < 101; i++)
         values[i] = 100 - i;
-    }
     statistics_t statistics = statistics_of(values, 99);
     assert_nan(statistics.percentile_1);
     assert_nan(statistics.percentile_99);

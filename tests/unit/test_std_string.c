@@ -1,5 +1,5 @@
-/* std::strings of both layouts, made by libstdc++ and read here, and the other way round. */
-#include "agent/std_string.h"
+/* std::strings of both layouts, made by libstdc++ and read here, and vice versa. */
+#include "agent/platform/std_string.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 
 #define DECLARE(layout)                                                                            \
     size_t layout##_size(void);                                                                    \
-    void layout##_make(void *room, const char *text);                                              \
-    void layout##_make_empty(void *room);                                                          \
-    void layout##_make_shared(void *room, const char *text);                                       \
+    void layout##_make(void *storage, const char *text);                                           \
+    void layout##_make_empty(void *storage);                                                       \
+    void layout##_make_shared(void *storage, const char *text);                                    \
     const char *layout##_shared_text(void);                                                        \
     void *layout##_keep(const void *given);                                                        \
     const char *layout##_kept_text(const void *kept);                                              \
@@ -23,9 +23,9 @@ DECLARE(old_layout);
 typedef struct {
     std_string_layout_t layout;
     size_t (*size)(void);
-    void (*make)(void *room, const char *text);
-    void (*make_empty)(void *room);
-    void (*make_shared)(void *room, const char *text);
+    void (*make)(void *storage, const char *text);
+    void (*make_empty)(void *storage);
+    void (*make_shared)(void *storage, const char *text);
     const char *(*shared_text)(void);
     void *(*keep)(const void *given);
     const char *(*kept_text)(const void *kept);
@@ -45,19 +45,20 @@ enum { LIBRARY_COUNT = sizeof libraries / sizeof *libraries };
 
 static char long_text[300];
 
-static void assert_text(const library_t *library, const std_string_room_t *room, const char *text)
+static void assert_text(const library_t *library, const std_string_storage_t *storage,
+                        const char *text)
 {
     size_t length = 0;
-    const char *found = std_string_text(library->layout, (const std_string_t *)room, &length);
+    const char *found = std_string_text(library->layout, (const std_string_t *)storage, &length);
     assert_string_equal(found, text);
     assert_int_equal(length, strlen(text));
 }
 
-/* Under a sanitizer, memory that isn't given back, or is given back wrongly, fails the test. */
-static void release(const library_t *library, std_string_room_t *room, size_t at_least)
+/* Under a sanitizer, memory that is leaked or freed wrongly fails the test. */
+static void release(const library_t *library, std_string_storage_t *storage, size_t at_least)
 {
     size_t size = 0;
-    void *memory = std_string_release(library->layout, room, &size);
+    void *memory = std_string_release(library->layout, storage, &size);
     if (at_least) {
         assert_non_null(memory);
         assert_true(size > at_least);
@@ -79,19 +80,19 @@ static void a_returned_string_is_read_and_released(void **state)
     (void)state;
     for (size_t i = 0; i < LIBRARY_COUNT; i++) {
         const library_t *library = &libraries[i];
-        std_string_room_t room = {0};
+        std_string_storage_t storage = {0};
 
-        library->make_empty(&room);
-        assert_text(library, &room, "");
-        release(library, &room, 0);
+        library->make_empty(&storage);
+        assert_text(library, &storage, "");
+        release(library, &storage, 0);
 
-        library->make(&room, "short");
-        assert_text(library, &room, "short");
-        release(library, &room, library->layout == STD_STRING_OLD ? 5 : 0);
+        library->make(&storage, "short");
+        assert_text(library, &storage, "short");
+        release(library, &storage, library->layout == STD_STRING_OLD ? 5 : 0);
 
-        library->make(&room, long_text);
-        assert_text(library, &room, long_text);
-        release(library, &room, strlen(long_text));
+        library->make(&storage, long_text);
+        assert_text(library, &storage, long_text);
+        release(library, &storage, strlen(long_text));
     }
 }
 
@@ -100,10 +101,10 @@ static void a_shared_string_is_left_to_its_owner(void **state)
     (void)state;
     for (size_t i = 0; i < LIBRARY_COUNT; i++) {
         const library_t *library = &libraries[i];
-        std_string_room_t room = {0};
-        library->make_shared(&room, long_text);
-        assert_text(library, &room, long_text);
-        release(library, &room, library->layout == STD_STRING_NEW ? strlen(long_text) : 0);
+        std_string_storage_t storage = {0};
+        library->make_shared(&storage, long_text);
+        assert_text(library, &storage, long_text);
+        release(library, &storage, library->layout == STD_STRING_NEW ? strlen(long_text) : 0);
         assert_string_equal(library->shared_text(), long_text);
     }
 }
@@ -117,7 +118,7 @@ static void a_borrowed_string_is_copied(void **state)
             const library_t *library = &libraries[i];
             std_string_borrowed_t *borrowed = malloc(sizeof *borrowed);
             const std_string_t *string = std_string_borrow(library->layout, borrowed, texts[t]);
-            assert_text(library, &borrowed->room, texts[t]);
+            assert_text(library, &borrowed->storage, texts[t]);
             void *kept = library->keep(string);
             void *second = library->keep(kept);
             free(borrowed);

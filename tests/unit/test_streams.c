@@ -1,13 +1,13 @@
 /* What is counted: published streams, subscribed topics across jumps, duplicates, the wrap of the
-   server counter and restarts, and what the orders make of it. */
+ * server counter and restarts, and the effect of control commands. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/clocks.h"
-#include "agent/streams.h"
-#include "agent/subscriptions.h"
+#include "agent/counts/streams.h"
+#include "agent/counts/subscriptions.h"
+#include "agent/platform/clocks.h"
 #include "cmocka_all.h"
 
 #define HOST    "tango://host:10000/"
@@ -35,19 +35,19 @@ static topic_t *topic_named(const char *name)
     return streams_topic(&streams, name, strlen(name));
 }
 
-/* The operation that orders belong to, as the thread that sends them knows it. */
-static order_origin_t origin;
+/* The operation that control commands belong to, known to the thread that sends them. */
+static control_origin_t origin;
 static channel_t *operation_channel;
 
-/* An order, announced by its sender and then served, as it happens in a process. */
-static void order(wire_order_code_t code, const char *topic, const char *endpoint)
+/* A control command, announced by its sender and then served, as it happens in a process. */
+static void command(wire_control_code_t code, const char *topic, const char *endpoint)
 {
-    wire_order_t an_order = {.code = code, .topic = topic, .endpoint = endpoint};
-    streams_announce(&streams, &an_order, origin, &operation_channel);
-    streams_order(&streams, &an_order, 1000);
+    wire_control_t a_command = {.code = code, .topic = topic, .endpoint = endpoint};
+    streams_announce(&streams, &a_command, origin, &operation_channel);
+    streams_executed(&streams, &a_command, 1000);
 }
 
-static void begin(order_origin_t an_origin)
+static void begin(control_origin_t an_origin)
 {
     origin = an_origin;
     operation_channel = NULL;
@@ -57,48 +57,48 @@ static void subscribe_through(const char *channel_heartbeat, const char *topic, 
 {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
-    begin(ORDER_OF_CLIENT);
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    begin(CONTROL_OF_CLIENT);
+    command(WIRE_CONTROL_DELAY_EVENT, NULL, NULL);
     if (channel_heartbeat)
-        order(WIRE_ORDER_CONNECT_HEARTBEAT, channel_heartbeat, "tcp://127.0.0.1:1");
-    order(WIRE_ORDER_CONNECT_EVENT, topic, endpoint);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+        command(WIRE_CONTROL_CONNECT_HEARTBEAT, channel_heartbeat, "tcp://127.0.0.1:1");
+    command(WIRE_CONTROL_CONNECT_EVENT, topic, endpoint);
+    command(WIRE_CONTROL_RELEASE_EVENT, NULL, NULL);
 }
 
-/* What cppTango orders for a client's subscription, the first of that channel. */
+/* What cppTango commands for a client's subscription, the first of that channel. */
 static void subscribe(const char *topic, const char *port)
 {
     subscribe_through(CHANNEL ".heartbeat", topic, port);
 }
 
-/* What it orders when a client unsubscribes; nothing was connected before that. */
+/* What it commands when a client unsubscribes; nothing was connected before that. */
 static void unsubscribe(const char *topic, const char *port)
 {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
-    begin(ORDER_OF_RECONNECTION);
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
-    order(WIRE_ORDER_DISCONNECT_EVENT, topic, endpoint);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    begin(CONTROL_OF_RECONNECTION);
+    command(WIRE_CONTROL_DELAY_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_DISCONNECT_EVENT, topic, endpoint);
+    command(WIRE_CONTROL_RELEASE_EVENT, NULL, NULL);
 }
 
-/* And when the keep-alive thread makes a failed channel anew: one topic only is disconnected, and
-   there is no DELAY_EVENT; one of another thread may come between. */
+/* And when the keep-alive thread reconnects a failed channel: only one topic is disconnected, and
+ * there is no DELAY_EVENT; one of another thread may come between. */
 static void reconnect(const char *first, const char *second, const char *port)
 {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%s", port);
-    begin(ORDER_OF_RECONNECTION);
-    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
-    order(WIRE_ORDER_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
-    order(WIRE_ORDER_DISCONNECT_EVENT, first, "tcp://127.0.0.1:2");
-    wire_order_t of_another = {.code = WIRE_ORDER_DELAY_EVENT};
-    streams_order(&streams, &of_another, 1000);
-    order(WIRE_ORDER_CONNECT_EVENT, first, endpoint);
-    of_another.code = WIRE_ORDER_RELEASE_EVENT;
-    streams_order(&streams, &of_another, 1000);
+    begin(CONTROL_OF_RECONNECTION);
+    command(WIRE_CONTROL_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
+    command(WIRE_CONTROL_CONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
+    command(WIRE_CONTROL_DISCONNECT_EVENT, first, "tcp://127.0.0.1:2");
+    wire_control_t of_another = {.code = WIRE_CONTROL_DELAY_EVENT};
+    streams_executed(&streams, &of_another, 1000);
+    command(WIRE_CONTROL_CONNECT_EVENT, first, endpoint);
+    of_another.code = WIRE_CONTROL_RELEASE_EVENT;
+    streams_executed(&streams, &of_another, 1000);
     if (second)
-        order(WIRE_ORDER_CONNECT_EVENT, second, endpoint);
+        command(WIRE_CONTROL_CONNECT_EVENT, second, endpoint);
 }
 
 static topic_view_t view_of(const char *name)
@@ -117,19 +117,20 @@ static channel_view_t channel_named(const char *name)
 
 static topic_result_t receive(const char *name, uint32_t counter)
 {
-    return topic_received(topic_named(name), counter, 10, 5000 + counter);
+    const topic_event_t event = {.counter = counter, .bytes = 10, .time_ns = 5000 + counter};
+    return topic_received(topic_named(name), &event);
 }
 
 static void assert_counts(const char *name, uint64_t received, uint64_t missed, uint64_t discarded,
                           uint64_t lost, uint64_t restarts)
 {
     topic_view_t view = view_of(name);
-    assert_int_equal(view.event_count, received);
-    assert_int_equal(view.missed_event_count, missed);
-    assert_int_equal(view.discarded_event_count, discarded);
-    assert_int_equal(view.lost_event_count, lost);
-    assert_int_equal(view.publisher_restart_count, restarts);
-    assert_int_equal(view.byte_count, 10 * received);
+    assert_int_equal(view.counts[TOPIC_EVENT_COUNT], received);
+    assert_int_equal(view.counts[TOPIC_MISSED_COUNT], missed);
+    assert_int_equal(view.counts[TOPIC_DISCARDED_COUNT], discarded);
+    assert_int_equal(view.counts[TOPIC_LOST_COUNT], lost);
+    assert_int_equal(view.counts[TOPIC_RESTART_COUNT], restarts);
+    assert_int_equal(view.counts[TOPIC_BYTE_COUNT], 10 * received);
 }
 
 static void a_jump_is_one_miss_and_many_lost(void **state)
@@ -160,7 +161,7 @@ static void the_duplicate_is_discarded_not_counted(void **state)
     assert_counts(TOPIC, 3, 0, 2, 0, 0);
 }
 
-/* What is lost while a connection is down isn't the fault of a queue. */
+/* Events lost while a connection is down are not overflows. */
 static void losses_of_an_outage_are_told_apart(void **state)
 {
     (void)state;
@@ -172,22 +173,22 @@ static void losses_of_an_outage_are_told_apart(void **state)
     receive(TOPIC, 16); /* 10 while the connection was down */
     receive(TOPIC, 20); /* an overflow */
     assert_counts(TOPIC, 4, 3, 1, 3 + 10 + 3, 0);
-    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 10);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 10);
 
     reconnect(TOPIC, NULL, "3"); /* a new process, whose first two came too early */
     receive(TOPIC, 3);
     receive(TOPIC, 5);
-    assert_int_equal(view_of(TOPIC).lost_event_count, 16 + 2 + 1);
-    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 10 + 2);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_LOST_COUNT], 16 + 2 + 1);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 10 + 2);
 
-    reconnect(TOPIC, NULL, "3"); /* nothing was lost: what comes later is no outage's */
+    reconnect(TOPIC, NULL, "3"); /* nothing was lost: a later loss isn't an outage's */
     receive(TOPIC, 6);
     receive(TOPIC, 8);
-    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 12);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 12);
 
     unsubscribe(TOPIC, "3");
     subscribe(TOPIC, "3");
-    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 0);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 0);
 }
 
 static void a_late_subscriber_has_lost_nothing(void **state)
@@ -208,10 +209,10 @@ static void counters_survive_the_wrap(void **state)
     receive(TOPIC, 0);
     receive(TOPIC, 1);
     assert_counts(TOPIC, 4, 0, 0, 0, 0);
-    assert_false(view_of(TOPIC).uncounted);
+    assert_false(view_of(TOPIC).no_server_counter);
 
-    receive(TOPIC, UINT32_MAX); /* no jump of four billion: it went back by two */
-    assert_int_equal(view_of(TOPIC).publisher_restart_count, 1);
+    receive(TOPIC, UINT32_MAX); /* not a gap of four billion: it went back by two */
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_RESTART_COUNT], 1);
 }
 
 static void a_jump_across_the_wrap_is_counted(void **state)
@@ -232,7 +233,7 @@ static void a_counter_that_starts_again_is_a_restart(void **state)
     assert_counts(TOPIC, 2, 0, 0, 0, 1);
     receive(TOPIC, 1);
     assert_counts(TOPIC, 2, 0, 1, 0, 1);
-    /* A restart of which the first three events never came. */
+    /* A restart whose first three events never arrived. */
     receive(TOPIC, 5000);
     receive(TOPIC, 4);
     assert_counts(TOPIC, 4, 1, 1, 4998 + 3, 2);
@@ -247,10 +248,19 @@ static void a_new_process_is_a_restart_even_if_its_counter_is_ahead(void **state
     receive(TOPIC, 101);
     assert_counts(TOPIC, 2, 1, 0, 100, 1);
     assert_true(view_of(TOPIC).last_resubscribed_ns == 1000);
-    /* The same counter in a new process is no duplicate. */
+    /* Tango remembers the last counter across reconnections: an equal one of the new process is a
+       duplicate to it, so that no callback sees that event. It is one of the 101 that are lost. */
     reconnect(TOPIC, NULL, "4");
-    assert_int_equal(receive(TOPIC, 101), TOPIC_RECEIVED);
-    assert_counts(TOPIC, 3, 1, 0, 200, 2);
+    assert_int_equal(receive(TOPIC, 101), TOPIC_DISCARDED);
+    assert_counts(TOPIC, 2, 1, 1, 100, 1);
+    assert_int_equal(receive(TOPIC, 102), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 3, 1, 1, 201, 2);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 201);
+    /* Sent twice, as to every new subscriber, the second one is delivered. */
+    reconnect(TOPIC, NULL, "5");
+    assert_int_equal(receive(TOPIC, 102), TOPIC_DISCARDED);
+    assert_int_equal(receive(TOPIC, 102), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 4, 1, 2, 302, 3);
 }
 
 static void a_publisher_that_restarts_before_its_first_event_is_seen(void **state)
@@ -261,7 +271,7 @@ static void a_publisher_that_restarts_before_its_first_event_is_seen(void **stat
     receive(TOPIC, 4); /* the new process counted three before it was connected */
     receive(TOPIC, 5);
     assert_counts(TOPIC, 2, 0, 0, 3, 1);
-    assert_int_equal(view_of(TOPIC).outage_lost_event_count, 3);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_OUTAGE_LOST_COUNT], 3);
 }
 
 static void a_connection_made_anew_to_the_same_process_is_no_restart(void **state)
@@ -280,13 +290,184 @@ static void a_reconnection_keeps_the_counts_of_all_topics(void **state)
     const char *other = HOST "a/b/c/other.idl5_change";
     subscribe(TOPIC, "2");
     subscribe_through(NULL, other, "2");
-    receive(TOPIC, 1);
-    receive(other, 1);
+    receive(TOPIC, 7);
+    receive(other, 7);
     reconnect(TOPIC, other, "3");
     receive(TOPIC, 1);
     receive(other, 1);
     assert_counts(TOPIC, 2, 0, 0, 0, 1);
     assert_counts(other, 2, 0, 0, 0, 1);
+}
+
+static topic_result_t receive_comparing_zeros(const char *name, uint32_t counter, bool is_error)
+{
+    const topic_event_t event = {.counter = counter,
+                                 .is_error = is_error,
+                                 .compares_zeros = true,
+                                 .bytes = 10,
+                                 .time_ns = 5000 + counter};
+    return topic_received(topic_named(name), &event);
+}
+
+static void half_of_the_events_without_a_counter_are_discarded_by_newer_tangos(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(receive_comparing_zeros(TOPIC, 0, false), TOPIC_DISCARDED);
+        assert_int_equal(receive_comparing_zeros(TOPIC, 0, false), TOPIC_RECEIVED);
+    }
+    assert_counts(TOPIC, 100, 0, 100, 0, 0);
+    assert_true(view_of(TOPIC).no_server_counter);
+
+    /* Older ones deliver all. */
+    subscribe(TOPIC, "2");
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(receive(TOPIC, 0), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 100, 0, 0, 0, 0);
+
+    /* And a counter that wraps is like any other. */
+    subscribe(TOPIC, "2");
+    for (uint32_t counter = UINT32_MAX - 2; counter != 3; counter++)
+        assert_int_equal(receive_comparing_zeros(TOPIC, counter, false), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 6, 0, 0, 0, 0);
+    assert_false(view_of(TOPIC).no_server_counter);
+}
+
+static void without_a_baseline_a_reconnection_leaves_losses_unknown(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 21);
+    assert_false(view_of(TOPIC).unbased); /* a new subscription says nothing about earlier events */
+
+    subscribe(TOPIC, "2");
+    reconnect(TOPIC, NULL, "2");
+    assert_true(view_of(TOPIC).unbased);
+    receive(TOPIC, 21);
+    assert_true(view_of(TOPIC).unbased);
+    receive(TOPIC, 25);
+    assert_true(view_of(TOPIC).unbased);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_LOST_COUNT], 3); /* at least */
+
+    /* The stream's first event: none was pushed before. */
+    subscribe(TOPIC, "2");
+    reconnect(TOPIC, NULL, "2");
+    receive(TOPIC, 1);
+    assert_false(view_of(TOPIC).unbased);
+
+    /* The first event of another process says nothing about what the old one pushed. */
+    subscribe(TOPIC, "2");
+    reconnect(TOPIC, NULL, "2");
+    reconnect(TOPIC, NULL, "3");
+    receive(TOPIC, 1);
+    assert_true(view_of(TOPIC).unbased);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_RESTART_COUNT], 1);
+
+    /* Nor does one with a counter say what was lost while there was none. */
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 0);
+    assert_false(view_of(TOPIC).unbased);
+    receive(TOPIC, 5);
+    assert_false(view_of(TOPIC).no_server_counter);
+    assert_true(view_of(TOPIC).unbased);
+
+    /* An unknown port is not another port. */
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 10);
+    begin(CONTROL_OF_RECONNECTION);
+    command(WIRE_CONTROL_CONNECT_EVENT, TOPIC, "tcp://127.0.0.1");
+    receive(TOPIC, 12);
+    assert_counts(TOPIC, 2, 1, 0, 1, 0);
+
+    /* With a baseline, the counter shows it. */
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    reconnect(TOPIC, NULL, "2");
+    assert_false(view_of(TOPIC).unbased);
+    receive(TOPIC, 4);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_LOST_COUNT], 2);
+    assert_false(view_of(TOPIC).unbased);
+}
+
+static void events_that_are_errors_are_told_apart(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_ERROR_COUNT], 0);
+    assert_true(view_of(TOPIC).last_error_event_ns == CLOCK_NEVER);
+    receive_comparing_zeros(TOPIC, 2, true);
+    receive_comparing_zeros(TOPIC, 2, true); /* a duplicate, which nobody sees */
+    receive(TOPIC, 3);
+    assert_counts(TOPIC, 3, 0, 1, 0, 0);
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_ERROR_COUNT], 1);
+    assert_true(view_of(TOPIC).last_error_event_ns == 5002);
+    subscribe(TOPIC, "2");
+    assert_int_equal(view_of(TOPIC).counts[TOPIC_ERROR_COUNT], 0);
+    assert_true(view_of(TOPIC).last_error_event_ns == CLOCK_NEVER);
+}
+
+/* ---- names that nobody subscribed to ---- */
+
+static void a_longer_name_than_that_of_a_subscription_is_not_added(void **state)
+{
+    (void)state;
+    char name[128];
+    subscribe(TOPIC, "2");
+    for (int i = 0; i < 100000; i++) {
+        snprintf(name, sizeof name, "%s%d", TOPIC, i);
+        assert_null(topic_named(name));
+    }
+    assert_null(topic_named(HOST "x/y/z/attr.idl5_change"));
+    assert_int_equal(atomic_load(&streams.topics.count), 1);
+    assert_int_equal(atomic_load(&streams.unknown_topic_count), 100001);
+    assert_non_null(topic_named(TOPIC));
+}
+
+static void only_a_few_topics_from_before_the_agent_are_adopted(void **state)
+{
+    (void)state;
+    char name[128];
+    /* Before that, nobody subscribed to this name, and events of it come. */
+    assert_non_null(topic_named(TOPIC));
+    assert_int_equal(receive(TOPIC, 7), TOPIC_RECEIVED);
+    assert_null(topic_named(TOPIC "x"));
+    /* A made-up name that comes before the real one goes with it. */
+    assert_non_null(topic_named(HOST "x/y/z/attr.idl5_change-made-up"));
+    assert_non_null(topic_named(HOST "x/y/z/attr.idl5_change"));
+    assert_false(view_of(HOST "x/y/z/attr.idl5_change-made-up").subscribed);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "%sa/b/c/%d.idl5_change", HOST, i);
+        topic_named(name);
+    }
+    assert_int_equal(atomic_load(&streams.topics.count), STREAMS_ADOPTED_LIMIT);
+
+    /* From a client's first subscription on there can't be any more. */
+    streams_clear(&streams);
+    assert_non_null(topic_named(TOPIC));
+    reconnect(TOPIC, NULL, "2");
+    assert_non_null(topic_named(HOST "a/b/c/2.idl5_change"));
+    subscribe(HOST "a/b/c/3.idl5_change", "2");
+    assert_null(topic_named(HOST "a/b/c/4.idl5_change"));
+}
+
+static void with_several_hosts_the_name_of_another_one_is_the_same_topic(void **state)
+{
+    (void)state;
+    static const char other[] = "tango://other:10000/a/b/c/attr.idl5_change";
+    subscribe(TOPIC, "2");
+    assert_null(topic_named(other));
+    streams.several_hosts = true;
+    subscribe("tango://other:10000/x/y/z/attr.idl5_change", "2");
+    subscribe(TOPIC, "2");
+    assert_ptr_equal(topic_named(other), topic_named(TOPIC));
+    assert_null(topic_named("tango://other:10000/a/b/c/attr.idl5_changed"));
+    assert_null(topic_named("tango://other:10000/x/a/b/c/attr.idl5_change"));
+    assert_null(topic_named("tango://other:10000"));
+    /* With two, it isn't known which. */
+    subscribe("tango://third:10000/a/b/c/attr.idl5_change", "2");
+    assert_null(topic_named(other));
 }
 
 static void a_new_subscription_counts_from_zero(void **state)
@@ -339,7 +520,7 @@ static void channels_are_tied_to_their_topics(void **state)
     assert_string_equal(view.endpoint, "tcp://127.0.0.1:1");
     assert_string_equal(view.event_endpoint, "tcp://127.0.0.1:2");
 
-    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
+    command(WIRE_CONTROL_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:1");
     channel_view((channel_t *)table_find(&streams.channels, CHANNEL, strlen(CHANNEL)), &view);
     assert_false(view.connected);
 }
@@ -383,23 +564,66 @@ static void without_server_counters_losses_are_unknown(void **state)
 {
     (void)state;
     subscribe(TOPIC, "2");
-    assert_false(view_of(TOPIC).uncounted);
+    assert_false(view_of(TOPIC).no_server_counter);
     for (int i = 0; i < 4; i++)
         assert_int_equal(receive(TOPIC, 0), TOPIC_RECEIVED); /* cppTango discards none of them */
     assert_counts(TOPIC, 4, 0, 0, 0, 0);
-    assert_true(view_of(TOPIC).uncounted);
+    assert_true(view_of(TOPIC).no_server_counter);
     receive(TOPIC, 1);
     receive(TOPIC, 3);
-    assert_false(view_of(TOPIC).uncounted);
+    assert_false(view_of(TOPIC).no_server_counter);
     assert_counts(TOPIC, 6, 1, 0, 1, 0);
 }
 
 /* ---- channels and the consumer thread ---- */
 
+static int64_t clock_error_s; /* of the clock that people set */
+
 static void heartbeat(int64_t seconds)
 {
     const char *topic = CHANNEL ".heartbeat";
-    streams_heartbeat(&streams, topic, strlen(topic), seconds * 1000000000);
+    streams_heartbeat(&streams, topic, strlen(topic), (seconds + clock_error_s) * 1000000000,
+                      seconds * 1000000000);
+}
+
+static void a_clock_that_is_set_misses_no_heartbeat(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    heartbeat(10);
+    clock_error_s = 3600;
+    heartbeat(20);
+    clock_error_s = 0;
+    heartbeat(30);
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 3);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 0);
+}
+
+static void what_the_consumer_thread_refuses_changes_nothing(void **state)
+{
+    (void)state;
+    const char *refused = HOST "a/b/c/refused.idl5_change";
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    begin(CONTROL_OF_RECONNECTION);
+    const wire_control_t commands[] = {
+        {.code = WIRE_CONTROL_CONNECT_HEARTBEAT,
+         .topic = CHANNEL ".heartbeat",
+         .endpoint = "tcp://127.0.0.1:9"},
+        {.code = WIRE_CONTROL_DISCONNECT_EVENT, .topic = TOPIC, .endpoint = "tcp://127.0.0.1:2"},
+        {.code = WIRE_CONTROL_CONNECT_EVENT, .topic = TOPIC, .endpoint = "bogus"},
+        {.code = WIRE_CONTROL_CONNECT_EVENT, .topic = refused, .endpoint = "bogus"},
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        streams_announce(&streams, &commands[i], origin, &operation_channel);
+        streams_refused(&streams, &commands[i]);
+    }
+    assert_string_equal(channel_named(CHANNEL).endpoint, "tcp://127.0.0.1:1");
+    assert_false(view_of(refused).subscribed);
+    assert_true(view_of(TOPIC).subscribed);
+    /* Nor is an announcement kept for the next command. */
+    subscribe(TOPIC, "2");
+    assert_counts(TOPIC, 0, 0, 0, 0, 0);
 }
 
 static void missing_heartbeats_are_counted(void **state)
@@ -422,9 +646,9 @@ static void missing_heartbeats_are_counted(void **state)
     heartbeat(121);
     assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 1 + 5);
 
-    /* A new connection begins anew. */
+    /* A new connection starts from zero. */
     unsubscribe(TOPIC, "3");
-    order(WIRE_ORDER_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
+    command(WIRE_CONTROL_DISCONNECT_HEARTBEAT, CHANNEL ".heartbeat", "tcp://127.0.0.1:9");
     subscribe(TOPIC, "4");
     heartbeat(900);
     assert_int_equal(channel_named(CHANNEL).heartbeat_count, 1);
@@ -456,7 +680,7 @@ static void the_consumer_thread_is_seen_at_work(void **state)
     assert_true(consumer_at(1500).longest_ns == 500);
     consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 1600);
     consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, slow, 2000);
-    consumer_enters(&streams.consumer, CONSUMER_ORDER, NULL, 5000);
+    consumer_enters(&streams.consumer, CONSUMER_CONTROL, NULL, 5000);
     consumer_enters(&streams.consumer, CONSUMER_CALLBACKS, topic, 6000);
     consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 6001);
     assert_true(consumer_at(9000).longest_ns == 3000);
@@ -469,16 +693,16 @@ static void events_wait_between_delay_and_release(void **state)
     (void)state;
     consumer_enters(&streams.consumer, CONSUMER_POLLING, NULL, 100);
     assert_false(consumer_at(0).delayed);
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_DELAY_EVENT, NULL, NULL);
     assert_true(consumer_at(0).delayed);
     assert_true(consumer_at(0).delayed_since_ns > 0);
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_DELAY_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_RELEASE_EVENT, NULL, NULL);
     assert_true(consumer_at(0).delayed);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_RELEASE_EVENT, NULL, NULL);
     assert_false(consumer_at(0).delayed);
-    order(WIRE_ORDER_RELEASE_EVENT, NULL, NULL); /* one too many, as cppTango allows */
-    order(WIRE_ORDER_DELAY_EVENT, NULL, NULL);
+    command(WIRE_CONTROL_RELEASE_EVENT, NULL, NULL); /* one too many, as cppTango allows */
+    command(WIRE_CONTROL_DELAY_EVENT, NULL, NULL);
     assert_true(consumer_at(0).delayed);
 }
 
@@ -606,8 +830,8 @@ static void pushed_events_are_counted_once(void **state)
     assert_true(stream_view(stream, &view));
     assert_int_equal(view.pushed_event_count, 0);
     for (uint32_t counter = 1; counter <= 5; counter++) {
-        stream_pushed(&streams, stream, counter, &unwatched, 100, 77);
-        stream_pushed(&streams, stream, counter, &unwatched, 100, 77); /* the copy */
+        stream_pushed(stream, &streams.published, counter, &unwatched, 100, 77);
+        stream_pushed(stream, &streams.published, counter, &unwatched, 100, 77); /* the copy */
     }
     assert_true(pushed_of("s.change", &view));
     assert_int_equal(view.pushed_event_count, 5);
@@ -620,10 +844,10 @@ static void the_pushed_count_goes_on_behind_the_wrap(void **state)
     (void)state;
     stream_t *stream = published("s.change");
     stream_view_t view;
-    stream_pushed(&streams, stream, UINT32_MAX - 1, &unwatched, 1, 1);
-    stream_pushed(&streams, stream, UINT32_MAX, &unwatched, 1, 1);
-    stream_pushed(&streams, stream, 0, &unwatched, 1, 1);
-    stream_pushed(&streams, stream, 1, &unwatched, 1, 1);
+    stream_pushed(stream, &streams.published, UINT32_MAX - 1, &unwatched, 1, 1);
+    stream_pushed(stream, &streams.published, UINT32_MAX, &unwatched, 1, 1);
+    stream_pushed(stream, &streams.published, 0, &unwatched, 1, 1);
+    stream_pushed(stream, &streams.published, 1, &unwatched, 1, 1);
     assert_true(pushed_of("s.change", &view));
     assert_true(view.pushed_event_count == (uint64_t)UINT32_MAX + 2);
 }
@@ -632,12 +856,12 @@ static void a_stream_that_nobody_subscribed_to_is_not_shown(void **state)
 {
     (void)state;
     stream_view_t view;
-    stream_pushed(&streams, published("s.change"), 0, &unwatched, 1, 1);
+    stream_pushed(published("s.change"), &streams.published, 0, &unwatched, 1, 1);
     assert_false(pushed_of("s.change", &view));
     assert_int_equal(view.pushed_event_count, 0);
 }
 
-/* cppTango gives a stream up 600 s after the last word of a listener. */
+/* cppTango stops pushing a stream 600 s after the last confirmation of a subscription. */
 static void a_stream_that_nobody_listens_to_any_more_is_told(void **state)
 {
     (void)state;
@@ -665,11 +889,11 @@ static void a_stream_that_nobody_listens_to_any_more_is_told(void **state)
     assert_true(view.last_subscription_ns == 1501 * second);
     pushed_of(device, &view);
     assert_true(view.last_subscription_ns == 1502 * second);
-    assert_int_equal(atomic_load(&streams.published.count), 3);
+    assert_int_equal(atomic_load(&streams.published.streams.count), 3);
 
     /* Subscribed before the agent came. */
     stream_t *early = published(HOST "a/b/c/early.change");
-    stream_pushed(&streams, early, 7, &(push_call_t){0}, 10, 1);
+    stream_pushed(early, &streams.published, 7, &(push_call_t){0}, 10, 1);
     assert_true(stream_view(early, &view));
     assert_int_equal(stream_listeners(&view, 1600 * second), LISTENERS_UNKNOWN);
 }
@@ -683,11 +907,11 @@ static void streams_without_counters_are_counted_by_calls(void **state)
     stream_view_t view;
     for (int i = 0; i < 3; i++) {
         push_call_t call = {.watched = true, .counts = true};
-        stream_pushed(&streams, published(sent), 0, &call, 10, 1);
-        stream_pushed(&streams, published(sent), 0, &call, 10, 1); /* the copy */
+        stream_pushed(published(sent), &streams.published, 0, &call, 10, 1);
+        stream_pushed(published(sent), &streams.published, 0, &call, 10, 1); /* the copy */
     }
     push_call_t again = {.watched = true}; /* the same event for clients of another IDL level */
-    stream_pushed(&streams, published(sent), 0, &again, 10, 1);
+    stream_pushed(published(sent), &streams.published, 0, &again, 10, 1);
     assert_true(pushed_of(sent, &view));
     assert_int_equal(view.pushed_event_count, 3);
     assert_int_equal(view.byte_count, 30);
@@ -695,7 +919,7 @@ static void streams_without_counters_are_counted_by_calls(void **state)
 }
 
 /* For clients of another IDL level, cppTango sends an event again, by another call, and with the
-   counter of the event to come. */
+ * counter of the next event. */
 static void an_event_for_older_clients_too_is_counted_once(void **state)
 {
     (void)state;
@@ -705,8 +929,8 @@ static void an_event_for_older_clients_too_is_counted_once(void **state)
     for (uint32_t counter = 1; counter <= 5; counter++) {
         push_call_t first = {.watched = true, .counts = true};
         push_call_t second = {.watched = true};
-        stream_pushed(&streams, stream, counter, &first, 100, 77);
-        stream_pushed(&streams, stream, counter + 1, &second, 90, 78);
+        stream_pushed(stream, &streams.published, counter, &first, 100, 77);
+        stream_pushed(stream, &streams.published, counter + 1, &second, 90, 78);
         assert_true(pushed_of("s.change", &view));
         assert_int_equal(view.pushed_event_count, counter);
         assert_int_equal(view.byte_count, 100 * counter);
@@ -731,6 +955,17 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_reconnection_keeps_the_counts_of_all_topics, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            half_of_the_events_without_a_counter_are_discarded_by_newer_tangos, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_a_baseline_a_reconnection_leaves_losses_unknown,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(events_that_are_errors_are_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_longer_name_than_that_of_a_subscription_is_not_added,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(only_a_few_topics_from_before_the_agent_are_adopted, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            with_several_hosts_the_name_of_another_one_is_the_same_topic, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_subscription_counts_from_zero, setup, teardown),
         cmocka_unit_test_setup_teardown(a_disconnection_is_understood_whatever_it_calls_the_topic,
                                         setup, teardown),
@@ -744,6 +979,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_connected_is_listed_until_it_is, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(topics_are_found_by_what_their_client_calls_them, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_clock_that_is_set_misses_no_heartbeat, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_consumer_thread_refuses_changes_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(missing_heartbeats_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(the_consumer_thread_is_seen_at_work, setup, teardown),

@@ -11,9 +11,10 @@
 #include <cmocka.h>
 
 #include "answers.h"
-#include "monitor/snapshot.h"
-#include "monitor/summary.h"
-#include "response/memory.h"
+#include "base/memory.h"
+#include "monitor/model/snapshot.h"
+#include "monitor/view/json/summary_json.h"
+#include "monitor/view/text/summary.h"
 
 #define START 1790000000 /* 2026-09-21T14:13:20 UTC */
 
@@ -38,11 +39,10 @@ static snapshot_t *snapshot_of(time_t time, const char *text)
 {
     snapshot_t *snapshot = new_snapshot(time, 1);
     snapshot->replies[0].server = copy_of("dserver/srv/1");
-    if (strchr(text, '{')) {
+    if (strchr(text, '{'))
         snapshot->replies[0].response = answers_parse(text);
-    } else {
+    else
         snapshot->replies[0].error = copy_of(text);
-    }
     return snapshot;
 }
 
@@ -61,6 +61,18 @@ static snapshot_t *snapshot_of_file(time_t time, const char *file)
     return snapshot;
 }
 
+/* Like a monitor that has seen nothing before these two. */
+static comparison_t *compare(const snapshot_t *previous, const snapshot_t *current)
+{
+    losses_t *losses = losses_new();
+    if (previous)
+        losses_update(losses, NULL, previous);
+    losses_update(losses, previous, current);
+    comparison_t *comparison = comparison_new(previous, current, losses);
+    losses_destroy(&losses);
+    return comparison;
+}
+
 static char *print(const snapshot_t *previous, const snapshot_t *current, bool perf)
 {
     const summary_options_t options = {.perf = perf};
@@ -68,14 +80,16 @@ static char *print(const snapshot_t *previous, const snapshot_t *current, bool p
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    comparison_t *comparison = comparison_new(previous, current, &options.filter);
-    summary_print(out, comparison, current, &options);
+    comparison_t *comparison = compare(previous, current);
+    shown_t *shown = shown_new(comparison, &options.filter);
+    summary_print(out, shown, current, &options);
+    shown_destroy(&shown);
     comparison_destroy(&comparison);
     assert_int_equal(fclose(out), 0);
     return text;
 }
 
-/* Takes the snapshots. */
+/* Takes the snapshots over. */
 static void assert_summary(snapshot_t *previous, snapshot_t *current, bool perf,
                            const char *expected)
 {
@@ -91,24 +105,24 @@ static void assert_summary_file(snapshot_t *previous, snapshot_t *current, bool 
                                 const char *file)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", TEST_DATA_DIR, file);
+    snprintf(path, sizeof path, "%s/%s", TEST_DATA_DIR, file);
     static char expected[65536];
     FILE *in = fopen(path, "r");
     if (!in) {
         fail_msg("can't open %s", path);
         return;
     }
-    size_t size = fread(expected, 1, sizeof(expected) - 1, in);
+    size_t size = fread(expected, 1, sizeof expected - 1, in);
     fclose(in);
     expected[size] = '\0';
     assert_summary(previous, current, perf, expected);
 }
 
-/* What two answers of one server, ten seconds apart, lead to, behind the heading. */
+/* What is printed for two answers of one server, ten seconds apart, after the heading. */
 static void assert_change(const char *before, const char *after, const char *expected)
 {
     char heading[] = "2026-09-21T14:13:20+00:00  1 of 1 server answered\n";
-    size_t size = sizeof(heading) + strlen(expected) + 1;
+    size_t size = sizeof heading + strlen(expected) + 1;
     char *all = malloc(size);
     assert_non_null(all);
     snprintf(all, size, "%s%s\n", heading, expected);
@@ -175,11 +189,178 @@ static void test_warnings(void **state)
         "\"delayed_micros\": 10}}}";
     assert_change(before, after,
                   "dserver/srv/1: no change\n"
-                  "  IN A CALLBACK of tango://h:1/a/b/c/x.idl5_change for 5.2 s: no event is "
+                  "  IN A CALLBACK of tango://h:1/a/b/c/x.idl5_change for 5.2 s: no events are "
                   "received meanwhile\n"
                   "  EVENTS WAIT for 61.0 s: a subscription is being made\n"
-                  "  NOT COUNTED 7 times: the agent has no room for more names\n");
+                  "  NOT COUNTED 7 times: the agent's tables are full\n");
     assert_change(before, harmless, "dserver/srv/1: no change\n");
+}
+
+/* Omissions of an answer are reported every time, events under unknown names when they arrive. */
+static void test_what_is_left_out(void **state)
+{
+    (void)state;
+    static const char before[] =
+        "{\"version\": 1, \"agent\": {\"pid\": 1, \"unknown_topic_event_count\": 4, "
+        "\"truncated\": null}, \"server\": null, \"client\": null}";
+    static const char after[] =
+        "{\"version\": 1, \"agent\": {\"pid\": 1, \"unknown_topic_event_count\": 6, "
+        "\"truncated\": {\"event_streams\": 2, \"event_callbacks\": 31}}, \"server\": null, "
+        "\"client\": null}";
+    assert_change(before, before, "dserver/srv/1: no change\n");
+    assert_change(before, after,
+                  "dserver/srv/1: no change\n"
+                  "  NOT COUNTED: 2 events under names that this server has no subscription for\n"
+                  "  NOT SHOWN: the answer would be too large; 2 published streams and 31 "
+                  "subscriptions are left out\n");
+    assert_change(after, after,
+                  "dserver/srv/1: no change\n"
+                  "  NOT SHOWN: the answer would be too large; 2 published streams and 31 "
+                  "subscriptions are left out\n");
+#define LEFT_OUT(lists) "{\"version\": 1, \"agent\": {\"pid\": 1, \"truncated\": {" lists "}}}"
+    assert_change(before, LEFT_OUT("\"event_counters\": 3"),
+                  "dserver/srv/1: no change\n"
+                  "  NOT SHOWN: the answer would be too large; 3 event counters are left out\n");
+    assert_change(before, LEFT_OUT("\"not_connected\": 1"),
+                  "dserver/srv/1: no change\n"
+                  "  NOT SHOWN: the answer would be too large; 1 subscription that is not "
+                  "connected is left out\n");
+    assert_change(before,
+                  LEFT_OUT("\"event_counters\": 1, \"event_streams\": 1, \"event_callbacks\": 1, "
+                           "\"not_connected\": 2, \"event_channels\": 1"),
+                  "dserver/srv/1: no change\n"
+                  "  NOT SHOWN: the answer would be too large; 1 event counter, 1 published "
+                  "stream, 1 subscription, 2 subscriptions that are not connected and 1 event "
+                  "channel are left out\n");
+#undef LEFT_OUT
+}
+
+/* A subscription that lost events, it isn't known how many in total. */
+static void test_at_least_so_many_are_lost(void **state)
+{
+    (void)state;
+#define TOPIC_WITH(counts)                                                                         \
+    "{\"version\": 1, \"agent\": {\"pid\": 1}, \"server\": null, \"client\": "                     \
+    "{\"event_callbacks\": "                                                                       \
+    "{\"a/b/c/x.idl5_change\": {\"event_count\": 10, \"missed_event_count\": 0, "                  \
+    "\"discarded_event_count\": 0, \"callback_count\": 1, " counts "}}}}"
+#define LOST(known, lost)                                                                          \
+    TOPIC_WITH("\"known_lost_event_count\": " #known ", \"lost_event_count\": " #lost)
+#define HEADING "        subscription         received  missed  LOST"
+    assert_change(
+        LOST(0, null),
+        TOPIC_WITH("\"lost_event_count\": null, \"known_lost_event_count\": 12, "
+                   "\"error_event_count\": 3"),
+        "dserver/srv/1\n" HEADING
+        "        in outages  discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+        "  LOST  a/b/c/x.idl5_change        10       0  >=12 (+12)           -          0       3  "
+        "        1                   -         0.0\n");
+    assert_change(
+        LOST(5, null), LOST(7, 7),
+        "dserver/srv/1\n" HEADING
+        "       in outages  discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+        "  LOST  a/b/c/x.idl5_change        10       0     7 (+2)           -          0       -   "
+        "       1                   -         0.0\n");
+#undef HEADING
+#undef LOST
+}
+
+/* A server that reports nothing while it doesn't know can't say when it happened. */
+static void test_losses_of_an_unknown_time_are_no_news(void **state)
+{
+    (void)state;
+    assert_change(TOPIC_WITH("\"lost_event_count\": null"), TOPIC_WITH("\"lost_event_count\": 105"),
+                  "dserver/srv/1\n"
+                  "  subscription         received  missed  lost  in outages  discarded  errors  "
+                  "callbacks  publisher restarts  rate [1/s]\n"
+                  "  a/b/c/x.idl5_change        10       0   105           -          0       -    "
+                  "      1                   -         0.0\n");
+    /* A gap that was detected is reported, though nobody knows its size. */
+    assert_change(TOPIC_WITH("\"lost_event_count\": null"),
+                  "{\"version\": 1, \"agent\": {\"pid\": 1}, \"server\": null, \"client\": "
+                  "{\"event_callbacks\": {\"a/b/c/x.idl5_change\": {\"event_count\": 10, "
+                  "\"missed_event_count\": 1, \"discarded_event_count\": 0, \"callback_count\": 1, "
+                  "\"lost_event_count\": 105}}}}",
+                  "dserver/srv/1\n"
+                  "          subscription         received  missed       LOST  in outages  "
+                  "discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+                  "  MISSED  a/b/c/x.idl5_change        10       1 (+1)   105           -          "
+                  "0       -          1                   -         0.0\n");
+#undef TOPIC_WITH
+}
+
+/* An incomplete list doesn't show what is new and what is gone. */
+static void test_a_list_that_is_not_whole(void **state)
+{
+    (void)state;
+#define ANSWER(truncated, topics)                                                                  \
+    "{'version': 1, 'agent': {'pid': 1, 'truncated': " truncated "}, 'client': "                   \
+    "{'event_callbacks': {" topics "}}}"
+#define X                                                                                          \
+    "'x': {'event_count': 5000, 'missed_event_count': 3, 'lost_event_count': 100, "                \
+    "'discarded_event_count': 0, 'callback_count': 1}"
+    assert_change(ANSWER("null", X), ANSWER("{'event_callbacks': 1}", ""),
+                  "dserver/srv/1: no change\n"
+                  "  NOT SHOWN: the answer would be too large; 1 subscription is left out\n");
+    assert_change(ANSWER("{'event_callbacks': 1}", ""), ANSWER("null", X),
+                  "dserver/srv/1\n"
+                  "  subscription  received  missed  lost  in outages  discarded  errors  "
+                  "callbacks  publisher restarts  rate [1/s]\n"
+                  "  x                 5000       3   100           -          0       -          "
+                  "1                   -           -\n");
+    /* What is new in a complete list is new, and everything is new in a new process. */
+    assert_change(ANSWER("null", ""), ANSWER("{'event_callbacks': 1}", X),
+                  "dserver/srv/1\n"
+                  "  NOT SHOWN: the answer would be too large; 1 subscription is left out\n"
+                  "             subscription  received          missed       LOST         in "
+                  "outages  discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+                  "  LOST, new  x                 5000 (+5000)       3 (+3)   100 (+100)           "
+                  "-          0       -          1                   -           -\n");
+    assert_change("{'version': 1, 'agent': {'pid': 2, 'truncated': {'event_callbacks': 1}}}",
+                  ANSWER("null", X),
+                  "dserver/srv/1: restarted, its counters started again; agent, process 1\n"
+                  "             subscription  received          missed       LOST         in "
+                  "outages  discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+                  "  LOST, new  x                 5000 (+5000)       3 (+3)   100 (+100)           "
+                  "-          0       -          1                   -           -\n");
+#undef X
+#undef ANSWER
+}
+
+/* What --top and JSON say of both. */
+static void test_the_other_forms(void **state)
+{
+    (void)state;
+#define ANSWER(truncated, topics)                                                                  \
+    "{'version': 1, 'agent': {'pid': 1, 'truncated': {" truncated "}}, 'client': "                 \
+    "{'event_callbacks': {" topics "}}}"
+#define X(known) "'x': {'event_count': 9, 'known_lost_event_count': " #known "}"
+    snapshot_t *before = snapshot_of(START - 10, ANSWER("'event_callbacks': 1", X(2)));
+    snapshot_t *after = snapshot_of(START, ANSWER("'event_counters': 7", X(5) ", 'y': {}"));
+    const summary_options_t options = {.top = 3};
+    comparison_t *comparison = compare(before, after);
+    shown_t *shown = shown_new(comparison, &(filter_t){.count = 0});
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = memory_stream_open(&text, &size);
+    summary_print(out, shown, after, &options);
+    memory_stream_close(out);
+    assert_non_null(strstr(text, "  x                           received  dserver/srv/1         0.0"
+                                 "   >=3\n"));
+    free(text);
+    out = memory_stream_open(&text, &size);
+    summary_json_write(out, shown, after, &(summary_options_t){.top = 0});
+    memory_stream_close(out);
+    assert_non_null(strstr(text, "\"left_out\":{\"counters\":7,\"published\":0,"));
+    assert_non_null(strstr(text, "\"lost\":5,\"lost_step\":3,\"lost_is_minimum\":true"));
+    assert_non_null(strstr(text, "{\"topic\":\"y\",\"state\":null,"));
+    free(text);
+    shown_destroy(&shown);
+    comparison_destroy(&comparison);
+    snapshot_destroy(&before);
+    snapshot_destroy(&after);
+#undef X
+#undef ANSWER
 }
 
 static void test_agent(void **state)
@@ -254,16 +435,17 @@ static void test_nothing_to_tell_at_first(void **state)
 static void test_a_server_that_failed_before(void **state)
 {
     (void)state;
-    assert_change("down", "{'server': {'event_counters': {'a': 1}}}",
-                  "dserver/srv/1: answers again: patched server (doesn't count lost events)\n"
-                  "  published event stream  pushed\n"
-                  "  a                            0\n");
+    assert_change(
+        "down", "{'server': {'event_counters': {'a': 1}}}",
+        "dserver/srv/1: answers again: patched server; lost events are derived from its counters\n"
+        "  published event stream  pushed\n"
+        "  a                            0\n");
 }
 
 static void test_published_counts(void **state)
 {
     (void)state;
-    /* The built-in command counts the event to come; the agent doesn't. */
+    /* The built-in command gives the counter of the next event; the agent doesn't. */
     assert_change("{'version': 1, 'server': {'event_counters': {'a': 0, 'b': 1, 'c': null}}}",
                   "{'version': 1, 'server': {'event_counters': {'a': 1, 'b': 3, 'c': 5}}}",
                   "dserver/srv/1\n"
@@ -277,9 +459,9 @@ static void test_published_counts(void **state)
                   "        published event stream  pushed         rate [1/s]\n"
                   "        a                            1   (+1)         0.1\n"
                   "        b                          301 (+300)        30.0\n"
-                  "  gone  c                            7                  -\n"
+                  "  gone  c                            7\n"
                   "        d                            -                  -\n"
-                  "  new   e                            2                  -\n");
+                  "  new   e                            2   (+2)           -\n");
 }
 
 static void test_published_counter_wraps_and_restarts(void **state)
@@ -291,7 +473,7 @@ static void test_published_counter_wraps_and_restarts(void **state)
         "dserver/srv/1\n"
         "           published event stream  pushed       rate [1/s]\n"
         "           a                            4 (+6)         0.6\n"
-        "  restart  b                            4                -\n");
+        "  restart  b                            4 (+4)           -\n");
 }
 
 #define SUBSCRIPTION(counter, received, missed, lost, restarts)                                    \
@@ -311,20 +493,20 @@ static void test_losses_come_first(void **state)
                  "'d': {'event_count': %d, 'missed_event_count': %d, 'lost_event_count': %d}}}}";
     char before[1024];
     char after[1024];
-    snprintf(before, sizeof(before), format, 10, 10, 1, 5, 10, 10, 0, 0);
-    snprintf(after, sizeof(after), format, 20, 20, 2, 7, 20, 20, 1, 12);
+    snprintf(before, sizeof before, format, 10, 10, 1, 5, 10, 10, 0, 0);
+    snprintf(after, sizeof after, format, 20, 20, 2, 7, 20, 20, 1, 12);
     assert_change(before, after,
                   "dserver/srv/1\n"
-                  "        subscription  received        missed       LOST        discarded  "
-                  "callbacks  rate [1/s]\n"
-                  "  LOST  d                   20 (+10)       1 (+1)    12 (+12)          -  "
-                  "        -         1.0\n"
-                  "  LOST  b                   20 (+10)       2 (+1)     7  (+2)          -  "
-                  "        -         1.0\n"
-                  "        a                   20 (+10)       0          0                -  "
-                  "        -         1.0\n"
-                  "        c                   20 (+10)       9         99                -  "
-                  "        -         1.0\n");
+                  "        subscription  received        missed       LOST        in outages  "
+                  "discarded  errors  callbacks  publisher restarts  rate [1/s]\n"
+                  "  LOST  d                   20 (+10)       1 (+1)    12 (+12)           -       "
+                  "   -       -          -                   -         1.0\n"
+                  "  LOST  b                   20 (+10)       2 (+1)     7  (+2)           -       "
+                  "   -       -          -                   -         1.0\n"
+                  "        a                   20 (+10)       0          0                 -       "
+                  "   -       -          -                   -         1.0\n"
+                  "        c                   20 (+10)       9         99                 -       "
+                  "   -       -          -                   -         1.0\n");
 }
 
 static void test_publisher_restart(void **state)
@@ -334,48 +516,55 @@ static void test_publisher_restart(void **state)
     assert_change(AGENT(7) SUBSCRIPTION(100, 100, 0, 0, 0), AGENT(7) SUBSCRIPTION(3, 103, 0, 0, 1),
                   "(names without tango://h:1/)\n"
                   "dserver/srv/1\n"
-                  "                     subscription         received       missed  lost  "
-                  "discarded  callbacks  publisher restarts       rate [1/s]\n"
-                  "  publisher restart  a/b/c/d.idl5_change       103 (+3)       0     0  "
-                  "        1          1                   1 (+1)         0.3\n");
-    /* ... and found where nobody says it. */
+                  "                     subscription         received       missed  lost  in "
+                  "outages  discarded  errors  callbacks  publisher restarts       rate [1/s]\n"
+                  "  publisher restart  a/b/c/d.idl5_change       103 (+3)       0     0           "
+                  "-          1       -          1                   1 (+1)         0.3\n");
+    /* ... and detected if no agent does. */
     assert_change("{'version': 1, " SUBSCRIPTION(100, 100, 0, null, null),
                   "{'version': 1, " SUBSCRIPTION(3, 103, 0, null, null),
                   "(names without tango://h:1/)\n"
                   "dserver/srv/1\n"
-                  "                     subscription         received       missed  "
+                  "                     subscription         received       missed  lost  "
                   "discarded  callbacks  rate [1/s]\n"
-                  "  publisher restart  a/b/c/d.idl5_change       103 (+3)       0  "
-                  "        1          1         0.3\n");
+                  "  publisher restart  a/b/c/d.idl5_change       103 (+3)       0     -          "
+                  "1          1         0.3\n");
     /* No restart: the counter wrapped. */
-    assert_change("{'version': 1, " SUBSCRIPTION(4294967295, 100, 0, null, null),
-                  "{'version': 1, " SUBSCRIPTION(2, 103, 0, null, null),
-                  "(names without tango://h:1/)\n"
-                  "dserver/srv/1\n"
-                  "  subscription         received       missed  discarded  callbacks  "
-                  "rate [1/s]\n"
-                  "  a/b/c/d.idl5_change       103 (+3)       0          1          1         "
-                  "0.3\n");
+    assert_change(
+        "{'version': 1, " SUBSCRIPTION(4294967295, 100, 0, null, null),
+        "{'version': 1, " SUBSCRIPTION(2, 103, 0, null, null),
+        "(names without tango://h:1/)\n"
+        "dserver/srv/1\n"
+        "  subscription         received       missed  lost  discarded  callbacks  rate [1/s]\n"
+        "  a/b/c/d.idl5_change       103 (+3)       0    0*          1          1         0.3\n"
+        "  * derived from counters, since 2026-09-21T14:13:10+00:00, when it was first seen\n");
 }
 
 static void test_counts_that_went_down(void **state)
 {
     (void)state;
-    /* A subscription made anew: no negative number, and no increase that is none. */
-    assert_change("{'version': 1, " SUBSCRIPTION(100, 100, 0, null, null),
-                  "{'version': 1, " SUBSCRIPTION(103, 3, 1, null, null),
-                  "(names without tango://h:1/)\n"
-                  "dserver/srv/1\n"
-                  "                   subscription         received  missed  discarded  callbacks\n"
-                  "  MISSED, restart  a/b/c/d.idl5_change         3       1          1          "
-                  "1\n");
-    /* One that fell tells that the others, too, started again, however high they are by now. */
-    assert_change("{'version': 1, " SUBSCRIPTION(100, 100, 5, null, null),
-                  "{'version': 1, " SUBSCRIPTION(300, 300, 0, null, null),
-                  "(names without tango://h:1/)\n"
-                  "dserver/srv/1\n"
-                  "           subscription         received  missed  discarded  callbacks\n"
-                  "  restart  a/b/c/d.idl5_change       300       0          1          1\n");
+    /* A new subscription: no negative number, and no false increase. */
+    assert_change(
+        "{'version': 1, " SUBSCRIPTION(100, 100, 0, null, null),
+        "{'version': 1, " SUBSCRIPTION(103, 3, 1, null, null),
+        "(names without tango://h:1/)\n"
+        "dserver/srv/1\n"
+        "                 subscription         received       missed       LOST       discarded    "
+        "   callbacks  rate [1/s]\n"
+        "  LOST, restart  a/b/c/d.idl5_change         3 (+3)       1 (+1)  >=1* (+1)          1 "
+        "(+1)          1           -\n"
+        "  * derived from counters, since 2026-09-21T14:13:20+00:00, when it was first seen\n");
+    /* If one count fell, the others started again too, however high they are now. */
+    assert_change(
+        "{'version': 1, " SUBSCRIPTION(100, 100, 5, null, null),
+        "{'version': 1, " SUBSCRIPTION(300, 300, 0, null, null),
+        "(names without tango://h:1/)\n"
+        "dserver/srv/1\n"
+        "           subscription         received         missed  lost  discarded       callbacks  "
+        "rate [1/s]\n"
+        "  restart  a/b/c/d.idl5_change       300 (+300)       0    0*          1 (+1)          1  "
+        "         -\n"
+        "  * derived from counters, since 2026-09-21T14:13:20+00:00, when it was first seen\n");
 }
 
 static void test_server_restart(void **state)
@@ -385,12 +574,14 @@ static void test_server_restart(void **state)
                   AGENT(8) SUBSCRIPTION(200, 150, 1, 2, 0),
                   "(names without tango://h:1/)\n"
                   "dserver/srv/1: restarted, its counters started again; agent 0.1, process 8\n"
-                  "        subscription         received  missed  LOST  discarded  callbacks\n"
-                  "  LOST  a/b/c/d.idl5_change       150       1     2          1          1\n");
+                  "        subscription         received         missed       LOST       in "
+                  "outages  discarded       errors  callbacks  rate [1/s]\n"
+                  "  LOST  a/b/c/d.idl5_change       150 (+150)       1 (+1)     2 (+2)           "
+                  "-          1 (+1)       -          1           -\n");
     assert_change(AGENT(7) "'server': {}}", AGENT(8) "'server': {}}",
                   "dserver/srv/1: restarted, its counters started again; agent 0.1, process 8\n");
     assert_change("{'version': 1}", AGENT(8) "'server': {}}",
-                  "dserver/srv/1: answers in another way than before, its counters can't be "
+                  "dserver/srv/1: its answers have another source now, so its counters can't be "
                   "compared; agent 0.1, process 8\n");
 }
 
@@ -404,12 +595,12 @@ static void test_subscription_details(void **state)
                   "'a': {'callback_count': 1, 'channel_name': 'y'}, "
                   "'b': {'callback_count': 1, 'last_resubscribed': '2026-09-21T12:00:00'}}}}",
                   "dserver/srv/1\n"
-                  "  subscription  received  missed  discarded  callbacks          resubscribed   "
-                  "      now through channel\n"
-                  "  a                    -       -          -          1 (was 2)  -              "
-                  "      y\n"
-                  "  b                    -       -          -          1          "
-                  "2026-09-21T12:00:00  -\n");
+                  "  subscription  received  missed  lost  discarded  callbacks          rate "
+                  "[1/s]  resubscribed         now through channel\n"
+                  "  a                    -       -     -          -          1 (was 2)           "
+                  "-                       y\n"
+                  "  b                    -       -     -          -          1                   "
+                  "-  2026-09-21T12:00:00\n");
 }
 
 static void test_channels_and_not_connected(void **state)
@@ -431,9 +622,9 @@ static void test_channels_and_not_connected(void **state)
         "  gone  dserver/b/1    tcp://h:3\n"
         "  new   dserver/c/1    -\n"
         "        not connected  event type        last heartbeat       tango host\n"
-        "  gone  a/b/c/d        change            -                    -\n"
+        "  gone  a/b/c/d        change\n"
         "  new   e/f/g/h        periodic          2026-09-21T12:00:00  other:1\n"
-        "  new   i/j/k          interface_change  -                    -\n");
+        "  new   i/j/k          interface_change\n");
 }
 
 static void test_names_of_two_tango_hosts_are_whole(void **state)
@@ -443,16 +634,16 @@ static void test_names_of_two_tango_hosts_are_whole(void **state)
                   "{'version': 1, 'server': {'event_counters': "
                   "{'tango://h:1/a/b/c/d.change': 2, 'tango://h:10/a/b/c/d.change': 3}}}",
                   "dserver/srv/1\n"
-                  "       published event stream       pushed\n"
-                  "  new  tango://h:1/a/b/c/d.change        1\n"
-                  "  new  tango://h:10/a/b/c/d.change       2\n");
+                  "       published event stream       pushed       rate [1/s]\n"
+                  "  new  tango://h:1/a/b/c/d.change        1 (+1)           -\n"
+                  "  new  tango://h:10/a/b/c/d.change       2 (+2)           -\n");
     assert_change("{'version': 1}",
                   "{'version': 1, 'server': {'event_counters': "
                   "{'tango://h:1/a/b/c/d.change': 2, 'a/b/c/d.change': 3}}}",
                   "dserver/srv/1\n"
-                  "       published event stream      pushed\n"
-                  "  new  a/b/c/d.change                   2\n"
-                  "  new  tango://h:1/a/b/c/d.change       1\n");
+                  "       published event stream      pushed       rate [1/s]\n"
+                  "  new  a/b/c/d.change                   2 (+2)           -\n"
+                  "  new  tango://h:1/a/b/c/d.change       1 (+1)           -\n");
 }
 
 static void test_text_from_the_network_is_harmless(void **state)
@@ -479,6 +670,32 @@ static void test_text_from_the_network_is_harmless(void **state)
 }
 
 /* ---- snapshots among themselves -------------------------------------------------------------- */
+
+static void test_top_of_a_first_answer(void **state)
+{
+    (void)state;
+    snapshot_t *now = snapshot_of(
+        START, "{'version': 1, 'client': {'event_callbacks': {'a.x': {'server_counter': 100, "
+               "'event_count': 90, 'missed_event_count': 3}}}}");
+    comparison_t *comparison = compare(NULL, now);
+    shown_t *shown = shown_new(comparison, &(filter_t){.count = 0});
+    const summary_options_t options = {.top = 3};
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = memory_stream_open(&text, &size);
+    summary_print(out, shown, now, &options);
+    memory_stream_close(out);
+    /* Nothing came since an answer before, and each jump is one event at least. */
+    assert_string_equal(text, "2026-09-21T14:13:20+00:00  1 of 1 server answered\n"
+                              "  stream (most losses first)            by             rate [1/s]  "
+                              "lost before\n"
+                              "  a.x                         received  dserver/srv/1           -  "
+                              "        >=3\n\n");
+    free(text);
+    shown_destroy(&shown);
+    comparison_destroy(&comparison);
+    snapshot_destroy(&now);
+}
 
 static void test_time_zone(void **state)
 {
@@ -531,8 +748,8 @@ static void test_clock_set_back(void **state)
                    snapshot_of(START, AGENT(7) "'server': {'event_counters': {'a': 1}}}"), false,
                    "2026-09-21T14:13:20+00:00  1 of 1 server answered\n"
                    "dserver/srv/1\n"
-                   "  published event stream  pushed\n"
-                   "  a                            1 (+1)\n"
+                   "  published event stream  pushed       rate [1/s]\n"
+                   "  a                            1 (+1)           -\n"
                    "\n");
 }
 
@@ -554,6 +771,11 @@ int main(void)
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_perf),
         cmocka_unit_test(test_agent),
+        cmocka_unit_test(test_what_is_left_out),
+        cmocka_unit_test(test_at_least_so_many_are_lost),
+        cmocka_unit_test(test_losses_of_an_unknown_time_are_no_news),
+        cmocka_unit_test(test_a_list_that_is_not_whole),
+        cmocka_unit_test(test_the_other_forms),
         cmocka_unit_test(test_warnings),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_failure),
@@ -571,6 +793,7 @@ int main(void)
         cmocka_unit_test(test_channels_and_not_connected),
         cmocka_unit_test(test_names_of_two_tango_hosts_are_whole),
         cmocka_unit_test(test_text_from_the_network_is_harmless),
+        cmocka_unit_test(test_top_of_a_first_answer),
         cmocka_unit_test(test_time_zone),
         cmocka_unit_test(test_servers_are_matched_by_name),
         cmocka_unit_test(test_rate_over_a_failure),

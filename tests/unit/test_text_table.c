@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "monitor/text_table.h"
+#include "monitor/view/text/text_table.h"
 
-/* Prints the table and compares; takes the table. */
+/* Prints the table and compares; frees the table. */
 static void assert_printed(text_table_t *table, const char *indent, const char *expected)
 {
     char *text = NULL;
@@ -63,13 +63,12 @@ static void test_optional_columns(void **state)
     text_table_column(table, "lost", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "seen", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
     const char *const cells[] = {"", "a", "-", "-", "", "b", "", "0"};
-    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         text_table_cell(table, cells[i]);
-    }
     assert_printed(table, "",
-                   "name  seen\n"
-                   "a        -\n"
-                   "b        0\n");
+                   "name  lost  seen\n"
+                   "a        -     -\n"
+                   "b              0\n");
 }
 
 static void test_joined_columns(void **state)
@@ -80,9 +79,8 @@ static void test_joined_columns(void **state)
     text_table_column(table, "", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL | TEXT_TABLE_JOINED);
     text_table_column(table, "more", TEXT_TABLE_RIGHT);
     const char *const cells[] = {"1234567", "(+1)", "1", "8", "", "2", "9", "(+123)", "3"};
-    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         text_table_cell(table, cells[i]);
-    }
     assert_printed(table, "",
                    " events         more\n"
                    "1234567   (+1)     1\n"
@@ -110,9 +108,8 @@ static void test_utf8_width(void **state)
     text_table_column(table, "name", TEXT_TABLE_LEFT);
     text_table_column(table, "n", TEXT_TABLE_RIGHT);
     const char *const cells[] = {"caf\u00e9", "1", "\u65e5\u672c\u8a9e", "2", "cafe\u0301", "3"};
-    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         text_table_cell(table, cells[i]);
-    }
     assert_printed(table, "",
                    "name    n\n"
                    "caf\u00e9    1\n"

@@ -1,5 +1,5 @@
-/* What goes into a patched wheel: where the statement stands in a module, and the lines of RECORD.
- */
+/* The parts of a patched wheel: where the statement goes in a module, and the lines of RECORD. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ static void check_place(const char *marked)
     const char *marker = strchr(marked, '@');
     assert_non_null(marker);
     size_t expected = (size_t)(marker - marked);
-    /* Memory of its own and no NUL, so that a sanitizer sees what is read beyond it. */
+    /* Memory of its own and no NUL, so that a sanitizer detects a read beyond it. */
     size_t size = strlen(marked) - 1;
     char *text = malloc(size + 1);
     memcpy(text, marked, expected);
@@ -44,31 +44,84 @@ static void a_statement_stands_behind_docstring_and_futures(void **state)
         "from __future__ import annotations\n@from . import a\n",
         "from  __future__  import (\n    a,  # why)\n    b,\n)\n# then\n@import a\n",
         "from __future__ import a, \\\n    b\nfrom __future__ import c\n@x()\n",
+        "'doc\\\r\n more'\r\n@import a\r\n",
+        "from __future__ import a, \\\r\n  b\r\n@import a\r\n",
+        "from __future__ import (\r\n  a,  # why\r\n)  # so\r\n@import a\r\n",
+        "from __future__ import a  # why@",
+        "# The coding: = \"plain\"\n@import a\n",
+        "# vim: fileencoding=Latin-1\n@import a\n",
+        "#!/usr/bin/python3\n# -*- coding: ascii -*-\n@import a\n",
+        "@import a\n\n# coding: utf-7\n",
         "# only a comment@",
         "\"\"\"only a docstring\"\"\"@",
         "from __future__ import a@",
-        /* No docstring: the string is a part of an expression. */
-        "@\"a\".join([])\n",
-        "@\"a\" + b\n",
         "@__all__ = ['x']\n",
         "@from futures import x\n",
-        /* What has no end stays as it is. */
-        "@\"\"\"without end\n",
-        "@'without end\nimport a\n",
+        "@from.a import x\n",
+        "@from . import x; y()\n",
+        "@from ._tango import \\\n    x\n",
+        "@@decorated\ndef f(): pass\n",
+        "\"\"\"doc\"\"\"\n@X = {'__future__': 1}\n",
+        /* No docstrings. */
+        "@f\"\"\"x\"\"\"\nimport a\n",
+        "@b'x'\nimport a\n",
     };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         check_place(sources[i]);
 }
 
+static void nothing_is_put_where_it_is_not_known_what_stands_there(void **state)
+{
+    (void)state;
+    const char *const sources[] = {
+        "'a' \\\n'b'\nfrom __future__ import a\n",
+        "('a'\n'b')\nfrom __future__ import a\n",
+        "'a'; from __future__ import a\n",
+        "'a';\nfrom __future__ import a\n",
+        "from \\\n__future__ import a\n",
+        "\f'a'\nfrom __future__ import a\n",
+        "'a'\rfrom __future__ import a\r",
+        "from __future__ import a; from ._tango import *\n",
+        "from __future__ import a; from __future__ import b\n",
+        "from __future__ import a, \\ b\n",
+        "from __future__ import (a,\n",
+        "from __\xef\xbd\x86uture__ import a\n",
+        "from \xef\xbc\xbf_future__ import a\n",
+        "from\\\n __\xef\xbd\x86uture__ import a\n",
+        /* A docstring would be lost. */
+        "('doc')\nimport a\n",
+        "'a' \\\n'b'\nimport a\n",
+        "\\\n'doc'\nimport a\n",
+        "\f'doc'\nimport a\n",
+        "'doc'; import a\n",
+        /* Not one, but who would write that? */
+        "'a'.join([])\n",
+        "\"a\" + b\n",
+        /* Without end. */
+        "\"\"\"doc\n",
+        "'doc\nimport a\n",
+        /* In another encoding these are other characters. */
+        "# coding: utf-7\n+ACIAIgAi-doc+ACIAIgAi-\n",
+        "#!/usr/bin/python3\n# -*- coding: cp037 -*-\nimport a\n",
+        "\xef\xbb\xbf# vim: fileencoding=utf-16-le",
+        /* Nothing may be inserted into a string either. */
+        "from __future__ import a; x = '''\nb\n'''\n",
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (python_source_first_statement(sources[i], strlen(sources[i])) != PYTHON_SOURCE_NOWHERE)
+            fail_msg("a place was found in \"%s\"", sources[i]);
+}
+
 static void no_prefix_of_a_source_is_read_beyond_its_end(void **state)
 {
     (void)state;
-    const char text[] =
-        "# c\nr\"\"\"doc \\\" \"\"\" 'x'\nfrom __future__ import (a, # b\n c)\nimport x\n";
+    const char text[] = "# coding: utf-8\nr\"\"\"doc \\\" \"\"\" 'x'\nfrom __future__ import (a, # "
+                        "b\n c)\nimport x\n";
     for (size_t size = 0; size < sizeof text; size++) {
         char *copy = malloc(size > 0 ? size : 1);
         memcpy(copy, text, size);
-        assert_true(python_source_first_statement(copy, size) <= size);
+        size_t found = python_source_first_statement(copy, size);
+        assert_true(found <= size || found == PYTHON_SOURCE_NOWHERE);
         free(copy);
     }
 }
@@ -76,12 +129,15 @@ static void no_prefix_of_a_source_is_read_beyond_its_end(void **state)
 static void a_record_is_updated(void **state)
 {
     (void)state;
-    const char old[] = "tango/__init__.py,sha256=old,1\r\n"
+    const char old[] = "\xef\xbb\xbftango/__init__.py,sha256=old,1\r\n"
                        "tango/server.py,sha256=kept,22\n"
                        "\"tango/a, \"\"b\"\".txt\",sha256=quoted,3\n"
                        "tango/x-1.dist-info/no,,\n"
                        "x-1.dist-info/METADATA,sha256=old,1\n"
                        "x-1.dist-info/LICENSE,sha256=licence,4\n"
+                       "x-1.dist-info/RECORD.jws,sha256=old,1\n"
+                       "x-1.dist-info/RECORD.p7s,,\n"
+                       "tango/RECORD.jws,sha256=kept,1\n"
                        "\n"
                        "x-1.dist-info/RECORD,,";
     const wheel_file_t files[] = {
@@ -98,6 +154,7 @@ static void a_record_is_updated(void **state)
                         "\"tango/a, \"\"b\"\".txt\",sha256=quoted,3\n"
                         "tango/x-1.dist-info/no,,\n"
                         "x-1+events.dist-info/LICENSE,sha256=licence,4\n"
+                        "tango/RECORD.jws,sha256=kept,1\n"
                         "tango/__init__.py,sha256=WJG1tSLV3whtD_CxEPvZ0hu0_HFjrzTQgoai6Eb2vgM,6\n"
                         "\"tango/new, file\",sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
                         "x-1+events.dist-info/METADATA,sha256="
@@ -106,12 +163,37 @@ static void a_record_is_updated(void **state)
     free(updated);
 }
 
+static void a_record_with_a_path_that_is_not_plain_is_refused(void **state)
+{
+    (void)state;
+    const char *const records[] = {
+        "./tango/__init__.py,sha256=x,1\n",
+        "tango//__init__.py,,\n",
+        "/tango/__init__.py,,\n",
+        "a/../tango/__init__.py,,\n",
+        "../x,,\n",
+        ",,\n",
+        "\"tango/\"__init__.py,,\n",
+        "\"tango/__init__.py,,\n",
+        "\"a\nb\",,\n",
+        "tango/x.py,,\n./tango/y.py,,\n",
+    };
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        errno = 0;
+        if (wheel_record_update(records[i], strlen(records[i]), "a/", "b/", NULL, 0) != NULL)
+            fail_msg("taken: \"%s\"", records[i]);
+        assert_int_equal(errno, EINVAL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statement_stands_behind_docstring_and_futures),
+        cmocka_unit_test(nothing_is_put_where_it_is_not_known_what_stands_there),
         cmocka_unit_test(no_prefix_of_a_source_is_read_beyond_its_end),
         cmocka_unit_test(a_record_is_updated),
+        cmocka_unit_test(a_record_with_a_path_that_is_not_plain_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-"""``python -m event_monitor DEVICE...``, as the older tool was started."""
+"""``python3 -m event_monitor DEVICE...``, as the older tool was started."""
 
 from ska_tango_event_monitor.__main__ import main
 

@@ -1,4 +1,4 @@
-"""Where Tango's events go: the event agent and the monitor, from Python.
+"""The event agent and the monitor, from Python: shows where Tango's events get lost.
 
 Every PyTango device server of the environment that this package is installed in has the agent
 loaded, by a start-up hook: nothing needs to be imported or called for that.
@@ -9,8 +9,11 @@ loaded, by a start-up hook: nothing needs to be imported or called for that.
 
     admin = tango.DeviceProxy(tango.DeviceProxy("foo/bar/sub").adm_name())
     answer = parse(admin.QueryEventSystem())
-    for topic, subscription in answer.client.event_callbacks.items():
-        print(topic, subscription.event_count, subscription.lost_event_count)
+    if answer.client is None:
+        print("it has never subscribed to anything")
+    else:
+        for topic, subscription in answer.client.event_callbacks.items():
+            print(topic, subscription.event_count, subscription.lost_event_count)
 """
 
 import os
@@ -68,17 +71,17 @@ def agent_path() -> str:
 
 
 def enable() -> bool:
-    """Load the agent into this process, where the start-up hook didn't (``python -S``, a zipped
-    application). Has to be called before ``import tango``.
+    """Load the agent into this process if the start-up hook didn't (``python3 -S``, a zipped
+    application). Call it before ``import tango``.
 
     Returns whether the agent is loaded: false if the environment switches it off. Raises
-    :class:`RuntimeError` if Tango is imported already, and :class:`OSError` if the agent can't be
+    :class:`RuntimeError` if Tango is already imported, and :class:`OSError` if the agent can't be
     opened.
     """
     if _ska_tango_event_agent.is_switched_off():
         return False
     if "tango" in sys.modules and not _is_loaded():
-        raise RuntimeError("tango is imported already: call enable() before that")
+        raise RuntimeError("tango is already imported: call enable() before importing it")
     _ska_tango_event_agent.open_agent()
     return True
 
@@ -98,5 +101,5 @@ def program_path(name: str = "ska-tango-event-monitor") -> str:
     prefix = os.path.dirname(os.path.dirname(folder))
     path = os.path.join(prefix, "bin", name)
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"no {path}: install the package again")
+        raise FileNotFoundError(f"{path} is missing: reinstall the package")
     return path

@@ -1,4 +1,4 @@
-"""``python -m ska_tango_event_monitor`` is the program ``ska-tango-event-monitor``."""
+"""``python3 -m ska_tango_event_monitor`` is the program ``ska-tango-event-monitor``."""
 
 import os
 import sys

@@ -1,17 +1,21 @@
 """What ``QueryEventSystem`` and ``QueryEventAgent`` answer, as plain dataclasses.
 
 :func:`parse` reads the three formats there are: our agent's, that of the command built into
-cppTango 10.1 and later, and that of the older patched servers. What an answer doesn't tell is
+cppTango 10.1 and later, and that of the older patched servers. What an answer doesn't say is
 ``None``, never a guess. Times are aware :class:`datetime.datetime` s where the answer gives an
-offset, and naive (the server's local time) where it gives none. Durations are in microseconds.
+offset, naive (the server's local time) where it gives none, and ``None`` where Python can't read
+them. Durations are in microseconds.
+
+It accepts and rejects the same answers as the monitor (``src/response``).
 """
 
 from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+import sys
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 __all__ = [
     "AgentInfo",
@@ -32,23 +36,25 @@ __all__ = [
 
 
 class AnswerError(ValueError):
-    """The text is no answer of ``QueryEventSystem``; says what is wrong, and where."""
+    """This is not an answer of ``QueryEventSystem``; the message says what is wrong, and where."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Durations, counted. All bounds in nanoseconds."""
+    """Durations, counted in buckets. All bounds in nanoseconds."""
 
-    #: (from, below, count); ``None``: unbounded on that side. Empty buckets are left out.
-    buckets: List[Tuple[Optional[int], Optional[int], int]]
-    count: int
-    sum_nanos: int
-    max_nanos: int
+    #: (from, below, count); ``None``: unbounded on that side. Empty buckets are omitted.
+    buckets: List[Tuple[Optional[float], Optional[float], Optional[int]]] = field(default_factory=list)
+    count: Optional[int] = None
+    sum_nanos: Optional[float] = None
+    max_nanos: Optional[float] = None
 
     @property
     def mean_nanos(self) -> Optional[float]:
         """The mean; ``None`` if nothing was counted."""
-        return self.sum_nanos / self.count if self.count else None
+        if not self.count or self.sum_nanos is None:
+            return None
+        return self.sum_nanos / self.count
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,13 @@ class ReceiveSample:
     callback_count: Optional[int] = None
     wake_count: Optional[int] = None
     discarded: bool = False
+    #: "ATT_VALUE", "ATT_CONF" and the like; only from the older patched servers.
+    event_type: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class EventStream:
-    """What a server publishes under one name, e.g. ``tango://host:10000/a/b/c/attr.change``."""
+    """One published event stream, e.g. ``tango://host:10000/a/b/c/attr.change``."""
 
     name: str
     #: Events pushed since the first subscriber came, whichever format the answer has.
@@ -89,7 +97,7 @@ class EventStream:
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a server receives under one topic, e.g. ``.../attr.idl5_change``."""
+    """One subscribed event topic, e.g. ``.../attr.idl5_change``."""
 
     topic: str
     channel_name: Optional[str] = None
@@ -98,13 +106,18 @@ class Subscription:
     event_count: Optional[int] = None
     missed_event_count: Optional[int] = None
     discarded_event_count: Optional[int] = None
-    #: How many events are missing; only the agent counts them.
+    #: Of event_count, those that carry an error instead of a value; only the agent counts them.
+    error_event_count: Optional[int] = None
+    #: How many events are missing, if that is known; only the agent counts them.
     lost_event_count: Optional[int] = None
+    #: At least this many are missing.
+    known_lost_event_count: Optional[int] = None
     outage_lost_event_count: Optional[int] = None
     publisher_restart_count: Optional[int] = None
     byte_count: Optional[int] = None
     last_resubscribed: Optional[datetime.datetime] = None
     last_event: Optional[datetime.datetime] = None
+    last_error_event: Optional[datetime.datetime] = None
     latency_histogram: Optional[Histogram] = None
     processing_histogram: Optional[Histogram] = None
 
@@ -131,7 +144,7 @@ class EventChannel:
 
 @dataclass(frozen=True)
 class NotConnected:
-    """A subscription that Tango could not make yet and keeps trying."""
+    """A subscription that Tango could not make yet and keeps retrying."""
 
     device: str = ""
     attribute: str = ""
@@ -142,7 +155,7 @@ class NotConnected:
 
 @dataclass(frozen=True)
 class ConsumerThread:
-    """What the one thread that receives events does now."""
+    """What the event consumer thread is doing."""
 
     thread_id: Optional[int] = None
     state: Optional[str] = None
@@ -186,6 +199,10 @@ class AgentInfo:
     pid: Optional[int] = None
     attached: Optional[datetime.datetime] = None
     uncounted: Optional[int] = None
+    #: How many events arrived under names that the server has no subscription for.
+    unknown_topic_event_count: Optional[int] = None
+    #: {list: number of its entries that the answer omits}; empty if there are none.
+    truncated: Dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -202,8 +219,74 @@ class EventSystem:
     agent: Optional[AgentInfo] = None
 
 
+#: As in the monitor: how deeply objects and lists may be nested.
+_MAX_DEPTH = 200
+#: Numbers beyond have no value for readers that know only floating point numbers.
+_MAX_NUMBER = int(sys.float_info.max)
+#: Counts have to be less.
+_END_OF_COUNTS = 2**63
+#: The lists of which an answer may omit entries, according to "truncated".
+_LISTS = ("event_counters", "event_streams", "event_callbacks", "not_connected", "event_channels")
+
+
+def _found(value: Any) -> str:
+    """A value's type, in JSON's terms; never long."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, str):
+        return _quoted(value)
+    return json.dumps(value)[:60]
+
+
+def _quoted(text: str) -> str:
+    """A name or text from the network, in printable ASCII, on one line."""
+    return json.dumps(text if len(text) <= 60 else text[:60] + "...")
+
+
 def _fail(where: str, expected: str, value: Any) -> AnswerError:
-    return AnswerError(f"{where}: expected {expected}, found {json.dumps(value)[:60]}")
+    return AnswerError(f"{where}: expected {expected}, found {_found(value)}")
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise AnswerError("not JSON: a NUL in a string")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise AnswerError("not JSON: half of a surrogate pair in a string") from None
+
+
+def _check_json(values: Any) -> None:
+    """Rejects what strict JSON readers don't accept, wherever it is: also under keys that nobody reads."""
+    containers = [(values, 0)]
+    while containers:
+        container, depth = containers.pop()
+        if depth > _MAX_DEPTH:
+            raise AnswerError(f"not JSON: more than {_MAX_DEPTH} levels deep")
+        if isinstance(container, dict):
+            for key in container:
+                if not isinstance(key, str):
+                    raise AnswerError(f"not JSON: a key of the type {type(key).__name__}, not a string")
+                _check_text(key)
+            container = container.values()
+        for value in container:
+            if isinstance(value, str):
+                _check_text(value)
+            elif isinstance(value, (dict, list)):
+                containers.append((value, depth + 1))
+            elif isinstance(value, (int, float)):
+                if not -_MAX_NUMBER <= value <= _MAX_NUMBER:  # NaN isn't either
+                    raise AnswerError("not JSON: a number that is too large, or NaN")
+            elif value is not None:
+                raise AnswerError(f"not JSON: a value of the type {type(value).__name__}")
+
+
+def _whole(value: Any) -> Any:
+    """A number; those without a fraction are int."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Reader:
@@ -223,12 +306,18 @@ class _Reader:
         return f"{self.where}.{key}" if self.where else key
 
     def _typed(self, key: str, types: Any, expected: str) -> Any:
-        value = self._value(key)
+        return self._checked(self._value(key), types, expected, key)
+
+    def _checked(self, value: Any, types: Any, expected: str, key: str) -> Any:
         if value is None:
             return None
         if not isinstance(value, types) or (isinstance(value, bool) and types is not bool):
             raise _fail(self._place(key), expected, value)
         return value
+
+    def either(self, key: str, legacy_key: str) -> str:
+        """The older patched servers spell some keys differently."""
+        return legacy_key if self.legacy and legacy_key in self.values else key
 
     def text(self, key: str) -> Optional[str]:
         return self._typed(key, str, "a string")
@@ -237,16 +326,23 @@ class _Reader:
         return self._typed(key, bool, "true or false")
 
     def count(self, key: str) -> Optional[int]:
-        value = self._typed(key, (int, float), "a count")
-        if value is None or (self.legacy and value == -1):
+        return self._as_count(self._value(key), key)
+
+    def _as_count(self, value: Any, key: str) -> Optional[int]:
+        count = _whole(self._checked(value, (int, float), "a count", key))
+        if count is None or (self.legacy and count == -1):
             return None
-        if value != value or value < 0 or value != int(value):
+        if not isinstance(count, int) or not 0 <= count < _END_OF_COUNTS:
             raise _fail(self._place(key), "a count", value)
-        return int(value)
+        return count
 
     def micros(self, key: str) -> Optional[float]:
-        value = self._typed(key, (int, float), "a number")
-        return None if self.legacy and value == -1 else value
+        """A duration; may be negative between the clocks of two machines."""
+        return self._as_number(self._value(key), key)
+
+    def _as_number(self, value: Any, key: str) -> Optional[float]:
+        number = self._checked(value, (int, float), "a number", key)
+        return None if self.legacy and number == -1 else number
 
     def time(self, key: str) -> Optional[datetime.datetime]:
         value = self.text(key)
@@ -255,17 +351,29 @@ class _Reader:
         try:
             return datetime.datetime.fromisoformat(value)
         except ValueError:
-            raise _fail(self._place(key), "a time", value) from None
+            return None
 
     def section(self, key: str) -> Optional["_Reader"]:
         value = self._value(key)
         return None if value is None else _Reader(value, self._place(key), self.legacy)
 
-    def sections(self, key: str) -> Dict[str, "_Reader"]:
+    def sections(self, key: str, may_be_null: bool = False) -> Dict[str, "_Reader"]:
         """{name: object}."""
         values = self._typed(key, dict, "an object") or {}
         place = self._place(key)
-        return {name: _Reader(v, f'{place}["{name}"]', self.legacy) for name, v in values.items()}
+        return {
+            name: _Reader(
+                {} if value is None and may_be_null else value,
+                f"{place}[{_quoted(name)}]",
+                self.legacy,
+            )
+            for name, value in values.items()
+        }
+
+    def counts(self, key: str) -> Dict[str, Optional[int]]:
+        """{name: count}."""
+        values = self._typed(key, dict, "an object") or {}
+        return {name: self._as_count(v, f"{key}[{_quoted(name)}]") for name, v in values.items()}
 
     def items(self, key: str) -> Optional[List["_Reader"]]:
         """[object, ...]."""
@@ -277,32 +385,38 @@ class _Reader:
 
     def histogram(self, key: str) -> Optional[Histogram]:
         histogram = self.section(key)
-        if histogram is None:
-            return None
-        buckets = histogram._typed("buckets", list, "a list") or []
+        return histogram and Histogram(
+            buckets=histogram._buckets("buckets"),
+            count=histogram.count("count"),
+            sum_nanos=_whole(histogram.micros("sum_nanos")),
+            max_nanos=_whole(histogram.micros("max_nanos")),
+        )
+
+    def _buckets(self, key: str) -> List[Tuple[Optional[float], Optional[float], Optional[int]]]:
+        buckets = self._typed(key, list, "a list") or []
         for bucket in buckets:
             if not isinstance(bucket, list) or len(bucket) != 3:
-                raise _fail(histogram._place("buckets"), "[from, below, count]", bucket)
-        return Histogram(
-            buckets=[(start, below, count) for start, below, count in buckets],
-            count=histogram.count("count") or 0,
-            sum_nanos=histogram._typed("sum_nanos", int, "a number") or 0,
-            max_nanos=histogram._typed("max_nanos", int, "a number") or 0,
-        )
+                raise AnswerError(f"{self._place(key)}: expected buckets of three numbers")
+        return [
+            (
+                _whole(self._as_number(start, key)),
+                _whole(self._as_number(below, key)),
+                self._as_count(count, key),
+            )
+            for start, below, count in buckets
+        ]
 
 
 def _streams(server: _Reader, is_agent: bool) -> Dict[str, EventStream]:
-    counters = server._typed("event_counters", dict, "an object") or {}
-    streams = server.sections("event_streams")
+    counters = server.counts("event_counters")
+    streams = server.sections("event_streams", may_be_null=True)
     result = {}
     for name in [*counters, *(name for name in streams if name not in counters)]:
         stream = streams.get(name) or _Reader({}, "", server.legacy)
         pushed = stream.count("pushed_event_count")
-        if pushed is None and name in counters:
-            pushed = _Reader(counters, server._place("event_counters"), server.legacy).count(name)
-            # Who has it built in shows the counter of the event to come.
-            if pushed is not None and not is_agent:
-                pushed = max(pushed - 1, 0)
+        if pushed is None and counters.get(name) is not None:
+            # The built-in command gives the counter of the next event.
+            pushed = counters[name] if is_agent else max(counters[name] - 1, 0)
         result[name] = EventStream(
             name=name,
             pushed_event_count=pushed,
@@ -315,8 +429,14 @@ def _streams(server: _Reader, is_agent: bool) -> Dict[str, EventStream]:
     return result
 
 
+def _truncated(agent: _Reader) -> Dict[str, int]:
+    section = agent.section("truncated")
+    left_out = {key: section.count(key) for key in _LISTS} if section else {}
+    return {key: count for key, count in left_out.items() if count is not None}
+
+
 def _push_samples(server: _Reader) -> Optional[List[PushSample]]:
-    samples = server.items("perf_stats" if "perf_stats" in server.values else "perf")
+    samples = server.items(server.either("perf", "perf_stats"))
     return samples and [
         PushSample(s.micros("micros_since_last_event"), s.micros("push_event_micros"))
         for s in samples
@@ -324,10 +444,9 @@ def _push_samples(server: _Reader) -> Optional[List[PushSample]]:
 
 
 def _receive_sample(sample: _Reader) -> ReceiveSample:
-    misspelled = "first_callback_lactency_micros"  # by the patched servers
-    latency = misspelled if misspelled in sample.values else "first_callback_latency_micros"
+    latency = sample.either("first_callback_latency_micros", "first_callback_lactency_micros")
     return ReceiveSample(
-        attr_name=sample.text("att_name" if "att_name" in sample.values else "attr_name"),
+        attr_name=sample.text(sample.either("attr_name", "att_name")),
         micros_since_last_event=sample.micros("micros_since_last_event"),
         sleep_micros=sample.micros("sleep_micros"),
         process_micros=sample.micros("process_micros"),
@@ -335,26 +454,25 @@ def _receive_sample(sample: _Reader) -> ReceiveSample:
         callback_count=sample.count("callback_count"),
         wake_count=sample.count("wake_count"),
         discarded=bool(sample.flag("discarded")),
+        event_type=sample.text("event_type"),
     )
 
 
+#: The counters of a topic: a new one is a line of :class:`Subscription`.
+_SUBSCRIPTION_COUNTS = [f.name for f in fields(Subscription) if f.type == "Optional[int]"]
+
+
 def _subscription(topic: str, value: _Reader) -> Subscription:
+    counts = {key: value.count(key) for key in _SUBSCRIPTION_COUNTS}
     return Subscription(
         topic=topic,
         channel_name=value.text("channel_name"),
-        callback_count=value.count("callback_count"),
-        server_counter=value.count("server_counter"),
-        event_count=value.count("event_count"),
-        missed_event_count=value.count("missed_event_count"),
-        discarded_event_count=value.count("discarded_event_count"),
-        lost_event_count=value.count("lost_event_count"),
-        outage_lost_event_count=value.count("outage_lost_event_count"),
-        publisher_restart_count=value.count("publisher_restart_count"),
-        byte_count=value.count("byte_count"),
         last_resubscribed=value.time("last_resubscribed"),
         last_event=value.time("last_event"),
+        last_error_event=value.time("last_error_event"),
         latency_histogram=value.histogram("latency_histogram"),
         processing_histogram=value.histogram("processing_histogram"),
+        **counts,
     )
 
 
@@ -395,7 +513,7 @@ def _consumer_thread(value: Optional[_Reader]) -> Optional[ConsumerThread]:
 
 def _client(client: _Reader) -> Client:
     missing = client.items("not_connected")
-    samples = client.items("perf_stats" if "perf_stats" in client.values else "perf")
+    samples = client.items(client.either("perf", "perf_stats"))
     return Client(
         event_callbacks={
             topic: _subscription(topic, value)
@@ -410,26 +528,40 @@ def _client(client: _Reader) -> Client:
     )
 
 
-def parse(text: str) -> EventSystem:
-    """Parse an answer of ``QueryEventSystem`` or ``QueryEventAgent``.
+def _loaded(answer: Union[str, bytes, Dict[str, Any]]) -> Any:
+    """The JSON of an answer, parsed unless it already is."""
+    if isinstance(answer, (str, bytes)):
+        try:
+            return json.loads(answer.decode() if isinstance(answer, bytes) else answer)
+        except ValueError as error:
+            raise AnswerError(f"not JSON: {error}") from None
+        except RecursionError:
+            raise AnswerError(f"not JSON: more than {_MAX_DEPTH} levels deep") from None
+    if not isinstance(answer, dict):
+        kind = type(answer).__name__
+        raise AnswerError(f"the answer: expected its text, or a dict parsed from it, found a {kind}")
+    return answer
 
-    Raises :class:`AnswerError`, a ``ValueError``, if the text isn't one. Keys that aren't known are
-    passed over: newer servers may have more.
+
+def parse(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
+    """Parse an answer of ``QueryEventSystem`` or ``QueryEventAgent``: its text, or the result of
+    ``json.loads``, such as the ``data`` of a server in a line of a recording.
+
+    Raises :class:`AnswerError`, a ``ValueError``, if it isn't one. Unknown keys are ignored: newer
+    servers may have more.
     """
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise AnswerError(f"no JSON: {error}") from None
+    values = _loaded(answer)
+    _check_json([values])
     legacy = isinstance(values, dict) and "version" not in values
     top = _Reader(values, "", legacy)
     version = 0 if legacy else top.values["version"]
-    if version not in (0, 1) or isinstance(version, bool):
+    if not legacy and (version != 1 or isinstance(version, bool)):
         raise _fail("version", "1", version)
     if legacy and not ({"server", "client"} & set(values)):
-        raise AnswerError('no answer of QueryEventSystem: neither "version", "server" nor "client"')
+        raise AnswerError('not an answer of QueryEventSystem: none of "version", "server" and "client" is there')
     server, client, agent = (top.section(key) for key in ("server", "client", "agent"))
     return EventSystem(
-        version=version,
+        version=int(version),
         server=server and Server(_streams(server, agent is not None), _push_samples(server)),
         client=client and _client(client),
         agent=agent
@@ -439,5 +571,7 @@ def parse(text: str) -> EventSystem:
             pid=agent.count("pid"),
             attached=agent.time("attached"),
             uncounted=agent.count("uncounted"),
+            unknown_topic_event_count=agent.count("unknown_topic_event_count"),
+            truncated=_truncated(agent),
         ),
     )

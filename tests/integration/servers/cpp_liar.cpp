@@ -1,6 +1,8 @@
-// A device server whose admin device has a QueryEventSystem that answers whatever it is told to.
+// A device server whose admin device has a QueryEventSystem that answers whatever the test wants.
 //
 // Server name: cpp_liar/<instance>; device class: Liar.
+//   AnswerSubscription(DevVarLongStringArray)   the device is its own admin device from now on, and
+//                          answers this to whoever subscribes to its attributes one and two
 //   Answer(DevString)      what to answer from now on
 //   AnswerLarge(DevLong)   so many megabytes of 'x'
 //   AnswerLargeList(DevLong)   so many megabytes of JSON that nobody knows
@@ -42,6 +44,29 @@ class Query : public Tango::Command
     }
 };
 
+class Liar;
+
+class Value : public Tango::Attr
+{
+  public:
+    explicit Value(const char *its_name) : Tango::Attr(its_name, Tango::DEV_DOUBLE, Tango::READ)
+    {
+    }
+
+    void read(Tango::DeviceImpl *, Tango::Attribute &attribute) override
+    {
+        attribute.set_value(&value_);
+    }
+
+    bool is_allowed(Tango::DeviceImpl *, Tango::AttReqType) override
+    {
+        return true;
+    }
+
+  private:
+    Tango::DevDouble value_ = 1;
+};
+
 class Liar : public Tango::Device_4Impl
 {
   public:
@@ -51,13 +76,36 @@ class Liar : public Tango::Device_4Impl
         set_state(Tango::ON);
     }
 
-    static void make_attributes(std::vector<Tango::Attr *> &)
+    static void make_attributes(std::vector<Tango::Attr *> &attributes)
     {
+        attributes.push_back(new Value("one"));
+        attributes.push_back(new Value("two"));
+    }
+
+    char *adm_name() override
+    {
+        if (subscription_.svalue.length() == 0)
+            return Tango::Device_4Impl::adm_name();
+        const std::string name = get_name();
+        return CORBA::string_dup(name.c_str());
     }
 
     static void make_commands(std::vector<Tango::Command *> &commands)
     {
         using Command = TestCommand<Liar>;
+        commands.push_back(new Command(
+            "AnswerSubscription", Tango::DEVVAR_LONGSTRINGARRAY, Tango::DEV_VOID,
+            [](Liar &device, Command &command, const CORBA::Any &in) {
+                const Tango::DevVarLongStringArray *reply = nullptr;
+                command.extract(in, reply);
+                device.subscription_ = *reply;
+                return command.insert();
+            }));
+        commands.push_back(new Command(
+            "ZmqEventSubscriptionChange", Tango::DEVVAR_STRINGARRAY, Tango::DEVVAR_LONGSTRINGARRAY,
+            [](Liar &device, Command &command, const CORBA::Any &) {
+                return command.insert(new Tango::DevVarLongStringArray(device.subscription_));
+            }));
         commands.push_back(new Command("Answer", Tango::DEV_STRING, Tango::DEV_VOID,
                                        [](Liar &, Command &command, const CORBA::Any &in) {
                                            Tango::DevString text = nullptr;
@@ -90,6 +138,9 @@ class Liar : public Tango::Device_4Impl
     void init_device() override
     {
     }
+
+  private:
+    Tango::DevVarLongStringArray subscription_;
 };
 
 } // namespace
@@ -101,7 +152,9 @@ std::vector<Tango::DeviceClass *> make_classes()
 
 int main(int argc, char *argv[])
 {
-    return serve(argc, argv, [](Tango::Util *util) {
-        util->get_dserver_device()->get_device_class()->get_command_list().push_back(new Query);
-    });
+    return serve(
+        argc, argv,
+        [](Tango::Util *util) {
+            util->get_dserver_device()->get_device_class()->get_command_list().push_back(new Query);
+        });
 }

@@ -7,11 +7,17 @@
 //   pushing (DevBoolean)               whether a PushPaced is under way
 //   PushBurst(DevLong)                 pushes that many events, and returns
 //   PushPaced([number, per second])    returns at once; the events follow from a thread
-//   BreakPublishing()                  all that this process sends by ZeroMQ fails from now on
+//   BreakPublishing()                  everything this process sends by ZeroMQ fails from now on
 //   StartSignals(microseconds)         SIGPROF, so often while it works; Signals() -> how many came
+//   PushForged([name, number])         events of other names: the given one and what makes it as
+//                                      long as a topic can be, with a number in it; what a broken
+//                                      or hostile publisher could send
 //   SetServerCounter(DevULong)         the server counter of the device's next event, as if so many
 //   had
 //                                      been pushed before; once somebody has subscribed
+
+// With TEST_BUSY_S in the environment, another thread holds the admin device's monitor for so many
+// seconds, from before the server's start has ended.
 
 #include "cpp_server.h"
 
@@ -23,6 +29,7 @@
 #include <tango/server/ZmqEventSupplier.h>
 #endif
 
+#include <dlfcn.h>
 #include <sys/time.h>
 #include <zmq.h>
 
@@ -57,6 +64,12 @@ struct ZmqContext {
     friend Member member_of(ZmqContext);
 };
 template struct Door<ZmqContext, &Tango::ZmqEventSupplier::zmq_context>;
+
+struct EventSocket {
+    using Member = zmq::socket_t *Tango::ZmqEventSupplier::*;
+    friend Member member_of(EventSocket);
+};
+template struct Door<EventSocket, &Tango::ZmqEventSupplier::event_pub_sock>;
 
 // The signals that came so far; see StartSignals.
 std::atomic<Tango::DevLong64> signals{0};
@@ -116,7 +129,7 @@ class CppPublisher : public Tango::Device_4Impl
         join();
         pushing_ = true;
         pacer_ = std::thread([this, count, per_second] {
-            // cppTango's locks want every thread known to omniORB.
+            // cppTango's locks need every thread to be known to omniORB.
             omni_thread::ensure_self known_to_omni;
             const auto start = std::chrono::steady_clock::now();
             for (Tango::DevLong done = 0; done < count && !stop_; done++) {
@@ -238,6 +251,35 @@ CORBA::Any *serve_break_publishing(CppPublisher &, TestCommand<CppPublisher> &co
     return command.insert();
 }
 
+void send_frame(void *socket, const std::string &content, int flags)
+{
+    zmq_send(socket, content.data(), content.size(), flags);
+}
+
+CORBA::Any *serve_push_forged(CppPublisher &, TestCommand<CppPublisher> &command,
+                              const CORBA::Any &in)
+{
+    const Tango::DevVarStringArray *texts = nullptr;
+    command.extract(in, texts);
+    const std::string name = (*texts)[0].in();
+    const long count = std::atol((*texts)[1].in());
+    Tango::ZmqEventSupplier *supplier = Tango::Util::instance()->get_zmq_event_supplier();
+    void *socket = static_cast<void *>(*(supplier->*member_of(EventSocket{})));
+    const omni_mutex_lock guard(supplier->get_push_mutex());
+    for (long i = 0; i < count; i++) {
+        std::string topic = name + std::to_string(i);
+        topic.resize(1023, 'x');
+        send_frame(socket, topic, ZMQ_SNDMORE);
+        send_frame(socket, std::string(1, 1), ZMQ_SNDMORE);
+        send_frame(socket, std::string(21, 0), ZMQ_SNDMORE); // counter 0, no error
+        send_frame(socket, std::string(84, 0), 0);
+        // Slow enough for the other side's queue.
+        if (i % 100 == 99)
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return command.insert();
+}
+
 // A signal every so many microseconds, to whichever thread runs; system calls aren't restarted.
 CORBA::Any *serve_start_signals(CppPublisher &, TestCommand<CppPublisher> &command,
                                 const CORBA::Any &in)
@@ -290,11 +332,35 @@ void CppPublisher::make_commands(std::vector<Tango::Command *> &commands)
                                        const Tango::DevLong64 count = signals;
                                        return command.insert(count);
                                    }));
+    commands.push_back(
+        new Command("PushForged", Tango::DEVVAR_STRINGARRAY, Tango::DEV_VOID, serve_push_forged));
     commands.push_back(new Command("SetServerCounter", Tango::DEV_ULONG, Tango::DEV_VOID,
                                    serve_set_server_counter));
 }
 
 } // namespace
+
+// Util::server_init calls it when all devices are there, and nothing that needs the admin device's
+// monitor comes after it.
+void polling_configure(Tango::Util *util) __asm__("_ZN5Tango4Util17polling_configureEv");
+
+void polling_configure(Tango::Util *util)
+{
+    using Original = void(Tango::Util *);
+    reinterpret_cast<Original *>(dlsym(RTLD_NEXT, "_ZN5Tango4Util17polling_configureEv"))(util);
+    const char *busy = std::getenv("TEST_BUSY_S");
+    if (!busy)
+        return;
+    std::atomic<bool> held{false};
+    std::thread([&held, util, seconds = std::atoi(busy)] {
+        omni_thread::ensure_self known_to_omni;
+        Tango::AutoTangoMonitor guard(util->get_dserver_device(), true);
+        held = true;
+        std::this_thread::sleep_for(std::chrono::seconds(seconds));
+    }).detach();
+    while (!held)
+        std::this_thread::yield();
+}
 
 std::vector<Tango::DeviceClass *> make_classes()
 {

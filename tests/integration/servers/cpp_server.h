@@ -1,4 +1,5 @@
-// What every C++ test server needs around its device classes, on every generation of cppTango.
+// Everything that a C++ test server needs besides its device classes, on every generation of
+// cppTango.
 #ifndef STEM_CPP_SERVER_H
 #define STEM_CPP_SERVER_H
 

@@ -58,15 +58,16 @@ struct Seen {
 };
 
 // One proxy for each device, for ever: cppTango takes all callbacks of a topic away when the proxy
-// that subscribed first is destroyed.
+// that subscribed first is destroyed. Also at the end: one that unsubscribes in exit() waits for
+// ever for the thread that receives events, which cppTango 9.3 has ended by then.
 Tango::DeviceProxy &proxy_of(std::string device)
 {
     static std::mutex mutex;
-    static std::map<std::string, std::unique_ptr<Tango::DeviceProxy>> proxies;
+    static auto &proxies = *new std::map<std::string, Tango::DeviceProxy *>;
     const std::lock_guard<std::mutex> guard(mutex);
     auto &proxy = proxies[device];
     if (!proxy)
-        proxy = std::make_unique<Tango::DeviceProxy>(device);
+        proxy = new Tango::DeviceProxy(device);
     return *proxy;
 }
 
@@ -75,7 +76,7 @@ class Subscription : public Tango::CallBack
   public:
     explicit Subscription(const std::string &attribute) : attribute_(attribute)
     {
-        // tango://host:port/a/b/c/attr#dbase=no: the attribute stands before the '#'.
+        // tango://host:port/a/b/c/attr#dbase=no: the attribute is before the '#'.
         const auto hash = attribute.find('#');
         const auto slash = attribute.rfind('/', hash);
         const std::string tail = hash == std::string::npos ? "" : attribute.substr(hash);
@@ -193,7 +194,7 @@ class CppSubscriber : public Tango::Device_4Impl
     Tango::DevLong newest_ = 0;
 };
 
-// The port that a connected socket leads to; 0 if it is none.
+// The remote port of a connected socket; 0 if it isn't one.
 int peer_port(int file)
 {
     sockaddr_in peer = {};
@@ -210,10 +211,9 @@ Tango::DevLong break_connections(const Tango::DevVarLongArray &ports)
     DIR *files = opendir("/proc/self/fd");
     for (const dirent *entry = readdir(files); entry; entry = readdir(files)) {
         const int port = peer_port(std::atoi(entry->d_name));
-        for (CORBA::ULong i = 0; port != 0 && i < ports.length(); i++) {
+        for (CORBA::ULong i = 0; port != 0 && i < ports.length(); i++)
             if (ports[i] == port && shutdown(std::atoi(entry->d_name), SHUT_RDWR) == 0)
                 broken++;
-        }
     }
     closedir(files);
     return broken;
@@ -244,12 +244,13 @@ void CppSubscriber::make_commands(std::vector<Tango::Command *> &commands)
                                        callback_delay_us = micros;
                                        return command.insert();
                                    }));
-    commands.push_back(new Command("BreakConnections", Tango::DEVVAR_LONGARRAY, Tango::DEV_LONG,
-                                   [](CppSubscriber &, Command &command, const CORBA::Any &in) {
-                                       const Tango::DevVarLongArray *ports = nullptr;
-                                       command.extract(in, ports);
-                                       return command.insert(break_connections(*ports));
-                                   }));
+    commands.push_back(new Command(
+        "BreakConnections", Tango::DEVVAR_LONGARRAY, Tango::DEV_LONG,
+        [](CppSubscriber &, Command &command, const CORBA::Any &in) {
+            const Tango::DevVarLongArray *ports = nullptr;
+            command.extract(in, ports);
+            return command.insert(break_connections(*ports));
+        }));
     commands.push_back(new Command("Truth", Tango::DEV_VOID, Tango::DEV_STRING,
                                    [](CppSubscriber &device, Command &command, const CORBA::Any &) {
                                        return command.insert(device.truth().c_str());

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A test server that publishes and subscribes, and does much else that the agent has no part in: it uses
-ZeroMQ by itself, also another copy of it, forks, and starts programs."""
+"""A test server that publishes and subscribes, and does much else that doesn't concern the agent: it uses
+ZeroMQ itself, also through another copy of it, forks, and starts programs."""
 
 import _ctypes
 import ctypes
@@ -15,7 +15,7 @@ from publisher import Publisher
 from subscriber import Subscriber
 from tango.server import Device, command, run
 
-# What looks like an event of Tango's, but isn't.
+# Messages that look like Tango events, but aren't.
 FRAMES = [b"tango://nowhere:10000/a/b/c/d.idl5_change", b"\1", b"\0" * 21, b"\0" * 84]
 
 

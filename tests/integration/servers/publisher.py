@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A test server that publishes change events, so that a test knows how many there were.
 
-Attributes: ``attr`` is polled and changes on every poll, so it makes an event a poll;
-``burst`` is pushed by code, by the commands; ``pushed`` and ``pushing`` say how far they are.
+Attributes: ``attr`` is polled and changes on every poll, so it makes one event per poll;
+``burst`` is pushed by code, by the commands; ``pushed`` and ``pushing`` show their progress.
 """
 
 import threading

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A test server that subscribes to what it is told, and counts what reaches its callbacks."""
+"""A test server that subscribes on request, and counts what reaches its callbacks."""
 
 import json
 import os
@@ -30,9 +30,9 @@ class Subscription:
 
     def __init__(self, name, event_type):
         kind, _, option = event_type.partition(":")
-        if option not in ("", "stateless"):
-            raise ValueError(f"{event_type}: the option after ':' can only be 'stateless'")
-        # tango://host:port/a/b/c/attr#dbase=no: the attribute stands before the '#'.
+        if option not in ("", "stateless", "async"):
+            raise ValueError(f"{event_type}: the option after ':' can be 'stateless' or 'async'")
+        # tango://host:port/a/b/c/attr#dbase=no: the attribute is before the '#'.
         path, hash_sign, tail = name.partition("#")
         device, _, attr = path.rpartition("/")
         self.received = 0
@@ -43,6 +43,10 @@ class Subscription:
         self._proxy = tango.DeviceProxy(device + hash_sign + tail)
         if kind == "intr_change":  # of the whole device
             self._id = self._proxy.subscribe_event(EVENT_TYPES[kind], self._on_event)
+        elif option == "async":  # from 10.1 on
+            self._id = self._proxy.subscribe_event(
+                attr, EVENT_TYPES[kind], self._on_event, tango.EventSubMode.Async
+            )
         else:
             self._id = self._proxy.subscribe_event(
                 attr, EVENT_TYPES[kind], self._on_event, [], option == "stateless"
@@ -67,6 +71,7 @@ class Subscriber(Device):
     def init_device(self):
         super().init_device()
         self._subscriptions = {}
+        self._nested = []
         self._gone_received = 0
         self._gone_errors = 0
         self._delay_s = 0.0
@@ -106,7 +111,7 @@ class Subscriber(Device):
     @command(
         dtype_in="DevVarStringArray",
         doc_in="pairs: full attribute name, event type (change, periodic, archive, user_event,"
-        " attr_conf, data_ready, intr_change, pipe, alarm; ':stateless' may follow)",
+        " attr_conf, data_ready, intr_change, pipe, alarm; ':stateless' or ':async' may follow)",
     )
     def Subscribe(self, names_and_types):
         for name, event_type in zip(names_and_types[0::2], names_and_types[1::2]):
@@ -120,11 +125,26 @@ class Subscriber(Device):
 
     @command(
         dtype_in="DevVarStringArray",
-        doc_in="two pairs as for Subscribe: the second is subscribed to by the first one's callback,"
-        " which Tango calls while it subscribes to the first",
+        doc_in="two pairs as for Subscribe: the first fails, whereupon the same thread makes the second",
+    )
+    def SubscribeAfterFailure(self, names_and_types):
+        try:
+            self.Subscribe(names_and_types[:2])
+        except tango.DevFailed:
+            self.Subscribe(names_and_types[2:])
+        else:
+            raise RuntimeError(f"{names_and_types[0]} was meant to fail")
+
+    @command(
+        dtype_in="DevVarStringArray",
+        doc_in="pairs as for Subscribe: each is subscribed to by the callback of the one before,"
+        " which Tango calls while it subscribes to that",
     )
     def SubscribeNested(self, names_and_types):
         outer, inner = names_and_types[:2], names_and_types[2:]
+        if not inner:
+            self.Subscribe(outer)
+            return
         device, _, attr = outer[0].rpartition("/")
         proxy = tango.DeviceProxy(device)
         done = []
@@ -132,10 +152,10 @@ class Subscriber(Device):
         def on_event(_):
             if not done:
                 done.append(True)
-                self.Subscribe(inner)
+                self.SubscribeNested(inner)
 
         proxy.subscribe_event(attr, EVENT_TYPES[outer[1]], on_event)
-        self._nested = proxy
+        self._nested.append(proxy)
 
     @command(
         dtype_in="DevVarStringArray",

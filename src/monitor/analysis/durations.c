@@ -1,0 +1,81 @@
+#include "monitor/analysis/durations.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* Buckets are identified by their bounds, of which one may be open. */
+static bool same_bucket(const response_bucket_t *a, const response_bucket_t *b)
+{
+    const bool same_from =
+        a->from_nanos == b->from_nanos || (isnan(a->from_nanos) && isnan(b->from_nanos));
+    const bool same_below =
+        a->below_nanos == b->below_nanos || (isnan(a->below_nanos) && isnan(b->below_nanos));
+    return same_from && same_below;
+}
+
+/* Both lists go from short to long, and what was counted once stays. */
+static int64_t *counts_between(const response_histogram_t *before,
+                               const response_histogram_t *after, int64_t *total)
+{
+    int64_t *counts = memory_new(after->bucket_count, sizeof *counts);
+    size_t old = 0;
+    *total = 0;
+    for (size_t i = 0; i < after->bucket_count; i++) {
+        const int64_t count = after->buckets[i].count;
+        counts[i] = count == RESPONSE_UNKNOWN ? 0 : count;
+        if (before && old < before->bucket_count &&
+            same_bucket(&before->buckets[old], &after->buckets[i]))
+            counts[i] -= before->buckets[old++].count;
+        if (counts[i] < 0)
+            counts[i] = 0; /* it started again in between */
+        if (__builtin_add_overflow(*total, counts[i], total))
+            *total = INT64_MAX; /* of an answer that makes no sense */
+    }
+    return counts;
+}
+
+static double middle_micros(const response_bucket_t *bucket)
+{
+    if (isnan(bucket->from_nanos))
+        return bucket->below_nanos / 1e3;
+    if (isnan(bucket->below_nanos))
+        return bucket->from_nanos / 1e3;
+    return (bucket->from_nanos + bucket->below_nanos) / 2e3;
+}
+
+static double percentile(const response_histogram_t *histogram, const int64_t *counts,
+                         double percent)
+{
+    double total = 0;
+    for (size_t i = 0; i < histogram->bucket_count; i++)
+        total += (double)counts[i];
+    const double rank = percent / 100 * total;
+    double seen = 0;
+    for (size_t i = 0; i < histogram->bucket_count; i++) {
+        seen += (double)counts[i];
+        if (counts[i] > 0 && seen >= rank)
+            return middle_micros(&histogram->buckets[i]);
+    }
+    return NAN;
+}
+
+duration_t durations_between(const response_histogram_t *before, const response_histogram_t *after)
+{
+    duration_t duration = {.median_micros = NAN,
+                           .percentile_90_micros = NAN,
+                           .percentile_99_micros = NAN,
+                           .maximum_micros = NAN};
+    if (!after)
+        return duration;
+    int64_t *counts = counts_between(before, after, &duration.count);
+    if (duration.count > 0) {
+        duration.median_micros = percentile(after, counts, 50);
+        duration.percentile_90_micros = percentile(after, counts, 90);
+        duration.percentile_99_micros = percentile(after, counts, 99);
+        duration.maximum_micros = percentile(after, counts, 100);
+    }
+    free(counts);
+    return duration;
+}

@@ -1,0 +1,28 @@
+/*
+ * durations: percentiles from the agent's histograms, which count every event while performance
+ * monitoring is on; the samples cover the newest 256 only.
+ */
+#ifndef STEM_DURATIONS_H
+#define STEM_DURATIONS_H
+
+#include <stdint.h>
+
+#include "response/response.h"
+
+/* How long something took for the events since the previous answer; NAN if that isn't known. */
+typedef struct {
+    int64_t count;
+    double median_micros;
+    double percentile_90_micros;
+    double percentile_99_micros;
+    double maximum_micros; /* of the longest bucket with anything in it */
+} duration_t;
+
+/*
+ * The durations between two answers. before may be NULL: everything in after; after may be NULL:
+ * nothing is known. A percentile is the middle of the bucket that it falls into, which is less than
+ * 7 % off; of an open bucket, its bound.
+ */
+duration_t durations_between(const response_histogram_t *before, const response_histogram_t *after);
+
+#endif

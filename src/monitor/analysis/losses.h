@@ -1,0 +1,71 @@
+/*
+ * losses: how many events each subscription has lost.
+ *
+ * Our agent counts them. For other servers, and for what the agent can't see, the number is derived
+ * here, and nowhere else, from counters that every answer has:
+ *
+ *   - A publisher numbers the events of a stream. What the number of the last event received
+ *     (server_counter) grew from one answer to the next, less what was received meanwhile
+ *     (event_count), is what is missing.
+ *   - Where the publisher is watched as well, its own count takes the place of the number of an
+ *     event that has not come yet: before a subscription's first event, and when the publisher is
+ *     another process from now on.
+ *
+ * What these counters don't show is not guessed: the number is a minimum then, or unknown.
+ */
+#ifndef STEM_LOSSES_H
+#define STEM_LOSSES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "monitor/model/snapshot.h"
+
+typedef enum {
+    LOSS_UNKNOWN, /* nothing tells */
+    LOSS_COUNTED, /* by the agent */
+    LOSS_DERIVED  /* here; what the agent counted included */
+} loss_source_t;
+
+typedef struct {
+    loss_source_t source;
+    int64_t lost;          /* events; RESPONSE_UNKNOWN with LOSS_UNKNOWN. Of the agent's, all since
+                              the subscription was made; of others, those since `since` */
+    bool is_minimum;       /* more may be lost */
+    int64_t step;          /* of them, how many since the previous answer; 0 in a server's first */
+    bool step_is_minimum;  /* more may be lost since then */
+    struct timespec since; /* when the subscription was first seen: what was lost before isn't in
+                              what is derived */
+    int64_t not_received;  /* events that its publisher had pushed by its previous answer, and that
+                              have not arrived yet: they are on their way, or lost, and not in
+                              `lost`. RESPONSE_UNKNOWN: the publisher isn't watched */
+    bool is_news; /* one of these has changed since the previous answer, or events were lost */
+} loss_t;
+
+typedef struct losses losses_t;
+
+/* Nothing known yet. Never NULL. */
+losses_t *losses_new(void);
+
+/* Frees it and sets *self to NULL; *self may be NULL. */
+void losses_destroy(losses_t **self);
+
+/*
+ * Takes the next snapshot; previous has the last answer of each server before it (see history.h),
+ * or is NULL. Streams that a server no longer has are forgotten.
+ */
+void losses_update(losses_t *self, const snapshot_t *previous, const snapshot_t *current);
+
+typedef struct server_losses server_losses_t;
+
+/* Those of one server; NULL if it hasn't answered. place is the index to try first. Valid until
+ * losses_update(). */
+const server_losses_t *losses_of_server(const losses_t *self, const char *server, size_t place);
+
+/*
+ * The losses of a subscription in the server's last answer; NULL if there is none, or self is NULL.
+ */
+const loss_t *losses_find(const server_losses_t *self, const char *topic);
+
+#endif

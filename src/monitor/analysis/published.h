@@ -1,0 +1,33 @@
+/*
+ * published: what the watched servers have pushed so far, by the name of the stream, so that a
+ * subscription can be compared with its publisher.
+ */
+#ifndef STEM_PUBLISHED_H
+#define STEM_PUBLISHED_H
+
+#include <stdint.h>
+
+#include "monitor/model/snapshot.h"
+
+typedef struct published published_t;
+
+typedef struct {
+    const char *name; /* of the stream; owned by the snapshots */
+    int64_t count; /* events pushed; RESPONSE_UNKNOWN: no answer says, or two servers push a stream
+                      of that name, or did when they last answered */
+    uint64_t process; /* which process pushes it; 0: the answer doesn't say */
+    double answered;  /* when, as in reply_t; 0: not known */
+    size_t server;    /* its server's index in the snapshot; private */
+} published_stream_t;
+
+/* The streams of a snapshot; previous has the last answer of each server before it, or is NULL.
+ * Both must live as long. Never NULL. */
+published_t *published_new(const snapshot_t *previous, const snapshot_t *current);
+
+/* Frees it and sets *self to NULL; *self may be NULL. */
+void published_destroy(published_t **self);
+
+/* The stream of that name, which must be without IDL level; NULL if no server pushes it. */
+const published_stream_t *published_find(const published_t *self, const char *name);
+
+#endif

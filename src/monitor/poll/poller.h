@@ -1,0 +1,98 @@
+/*
+ * poller: asks many servers at the same time.
+ *
+ * Each server has a worker thread with a connection of its own; one that hangs is waited for only
+ * once, so that it delays nobody. The poller itself is used by one thread. It waits with a
+ * deadline, and can be interrupted: every function that waits takes a stop_fd, and gives up as soon
+ * as that is readable (-1: never). The descriptor isn't read.
+ */
+#ifndef STEM_POLLER_H
+#define STEM_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "monitor/model/snapshot.h"
+#include "monitor/poll/selection.h"
+
+typedef struct poller poller_t;
+
+/* Something to tell the user; level says whether the monitor can go on. */
+typedef enum {
+    POLLER_NOTE,   /* worth knowing */
+    POLLER_WARNING /* something that the user asked for can't be done */
+} poller_level_t;
+
+/* Gets one line without a line feed. Called from the thread that called the poller. */
+typedef void (*poller_say_t)(void *context, poller_level_t level, const char *line);
+
+/*
+ * A poller for these targets; not connected yet. timeout_seconds is how long a server may take to
+ * answer. perf: make the servers take performance samples. tango_client_init() must have been
+ * called. NULL if no file can be opened for it; then *error is one line, which the caller frees.
+ */
+poller_t *poller_new(const target_t *targets, size_t target_count, double timeout_seconds,
+                     bool perf, poller_say_t say, void *say_context, char **error);
+
+/*
+ * Finds the servers of all devices and connects to them. Those that can't be asked yet are
+ * reported, one line each, and tried again at every poll: as a POLLER_NOTE if the server isn't
+ * running or doesn't answer, as a POLLER_WARNING if that won't change by itself: an unknown name, a
+ * server without a command to ask. Optional targets without such a command are skipped. Returns
+ * false if there are only wrong ones, or if it was interrupted.
+ */
+bool poller_connect(poller_t *self, int stop_fd);
+
+/* After poller_connect(): whether nothing that was reported as a POLLER_WARNING is still so. */
+bool poller_is_complete(const poller_t *self);
+
+/*
+ * After a successful poller_connect(): merges devices of the same server, and removes skipped ones;
+ * reports either in one line. False if nothing is left.
+ */
+bool poller_settle(poller_t *self);
+
+/*
+ * Prints, for each server, a line with its name and the command that it is asked by
+ * ("QueryEventAgent", "QueryEventSystem", or why it can't be asked now). After poller_connect().
+ */
+void poller_list(const poller_t *self, FILE *out);
+
+/*
+ * From now on snapshots don't have the texts of answers, only the parsed ones, which saves memory.
+ */
+void poller_drop_texts(poller_t *self);
+
+/*
+ * Starts performance monitoring on every server where it is off; without perf does nothing. A
+ * server where that fails is reported as a POLLER_WARNING; poller_poll() tries again.
+ */
+void poller_start_perf(poller_t *self, int stop_fd);
+
+/*
+ * Asks every server, and waits until all have answered, for at most the timeout. Returns a new
+ * snapshot, owned by the caller: a server that failed or didn't answer has its error there. One
+ * that took too long the last time isn't waited for, and isn't asked again while that request is
+ * under way: its answer is in the first snapshot after it arrived. With perf, performance
+ * monitoring is started again in a server that answers without samples, because it was restarted,
+ * say. If it is on though we didn't start it, that is reported as a POLLER_NOTE with the server's
+ * first answer, all such servers in one line.
+ */
+snapshot_t *poller_poll(poller_t *self, int stop_fd);
+
+/*
+ * Stops performance monitoring wherever it was off before we started it. Returns whether that
+ * succeeded: also for a server that is gone, but not for one that doesn't answer, which is reported
+ * as a POLLER_WARNING unless stop_fd interrupted it. May be called again then.
+ */
+bool poller_stop_perf(poller_t *self, int stop_fd);
+
+/*
+ * Ends the workers, frees everything and sets *self to NULL; *self may be NULL. Returns false if a
+ * worker hangs in a call: it is left running with all that it uses, and the program must end with
+ * _exit(), since a static destructor would destroy the Tango library under it.
+ */
+bool poller_destroy(poller_t **self);
+
+#endif

@@ -1,0 +1,110 @@
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "monitor/poll/poller_parts.h"
+
+/* How many skipped servers are named in one line. */
+enum { PASSED_OVER_NAMES = 3 };
+
+/* firsts: workers_first_of_server() of each worker. */
+static void say_shared_server(poller_t *self, const size_t *firsts, size_t first)
+{
+    char *names = memory_string(self->workers.all[first]->given);
+    bool shared = false;
+    for (size_t i = first + 1; i < self->workers.count; i++) {
+        if (firsts[i] != first)
+            continue;
+        char *longer = memory_format("%s, %s", names, self->workers.all[i]->given);
+        free(names);
+        names = longer;
+        shared = true;
+    }
+    if (shared)
+        poller_say(self, POLLER_NOTE,
+                   memory_format("%s: the server of %s; it is polled once",
+                                 self->workers.all[first]->name, names));
+    free(names);
+}
+
+/* Keeps one worker per server, and only those that can be polled. */
+static void merge_servers(poller_t *self)
+{
+    size_t *firsts = memory_new(self->workers.count, sizeof *firsts);
+    for (size_t i = 0; i < self->workers.count; i++)
+        firsts[i] = workers_first_of_server(&self->workers, i);
+    for (size_t i = 0; i < self->workers.count; i++)
+        if (firsts[i] == i && !self->workers.all[i]->passed_over)
+            say_shared_server(self, firsts, i);
+    size_t kept = 0;
+    for (size_t i = 0; i < self->workers.count; i++)
+        if (firsts[i] == i && !self->workers.all[i]->passed_over)
+            self->workers.all[kept++] = self->workers.all[i];
+        else
+            worker_destroy(&self->workers.all[i]);
+    self->workers.count = kept;
+    free(firsts);
+}
+
+static bool is_passed_over(const worker_t *worker)
+{
+    return worker->passed_over;
+}
+
+/* One line for all servers without a command to ask. */
+static void say_passed_over(poller_t *self)
+{
+    size_t count = 0;
+    char *names = workers_names(&self->workers, is_passed_over, PASSED_OVER_NAMES, &count);
+    if (count > 0)
+        poller_say(
+            self, POLLER_NOTE,
+            memory_format("%zu of %zu servers skipped, since they have no command to ask: %s%s",
+                          count, self->workers.count, names,
+                          count > PASSED_OVER_NAMES ? ", ... (--list shows them all)" : ""));
+    free(names);
+}
+
+bool poller_settle(poller_t *self)
+{
+    say_passed_over(self);
+    merge_servers(self);
+    if (self->workers.count == 0)
+        poller_say(self, POLLER_WARNING, memory_string("nothing is left to watch"));
+    return self->workers.count > 0;
+}
+
+/*
+ * Removes a worker whose server another one asks; that one takes over what is to be switched off.
+ */
+static void end_double(poller_t *self, size_t i, size_t first)
+{
+    pthread_mutex_lock(&self->workers.shared.lock);
+    self->workers.all[first]->perf_ours |= self->workers.all[i]->perf_ours;
+    pthread_mutex_unlock(&self->workers.shared.lock);
+    poller_say(self, POLLER_NOTE,
+               memory_format("%s: the server of %s; it is polled once", self->workers.all[i]->name,
+                             self->workers.all[first]->name));
+    workers_remove(&self->workers, i);
+}
+
+void poller_merge_late_answers(poller_t *self, snapshot_t *snapshot)
+{
+    bool learnt = false;
+    for (size_t i = 0; i < self->workers.count; i++) {
+        worker_t *worker = self->workers.all[i];
+        worker->wrong &= !snapshot->replies[i].response;
+        if (worker->found || !snapshot->replies[i].response || !worker->admin.name)
+            continue;
+        worker->found = true;
+        learnt = true;
+    }
+    /* Not at every poll: each server is compared with every other one. */
+    for (size_t i = learnt ? self->workers.count : 0; i-- > 0;) {
+        const size_t first = workers_first_of_server(&self->workers, i);
+        if (first == i)
+            continue;
+        end_double(self, i, first);
+        snapshot_remove(snapshot, i);
+    }
+}

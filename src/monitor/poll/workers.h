@@ -1,0 +1,53 @@
+/*
+ * workers: all workers of a poller, in the order of their targets, and waiting for them.
+ *
+ * Used by the poller's thread.
+ */
+#ifndef STEM_WORKERS_H
+#define STEM_WORKERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "monitor/poll/selection.h"
+#include "monitor/poll/worker.h"
+
+typedef struct {
+    workers_shared_t shared;
+    worker_t **all;
+    size_t count;
+} workers_t;
+
+/*
+ * Creates a worker for each target, without a thread yet. They keep the address of self: it must
+ * not move. False if no file can be opened for them; then *error says why, owned by the caller, and
+ * self must not be cleared.
+ */
+bool workers_init(workers_t *self, const target_t *targets, size_t count, char **error);
+
+/*
+ * Waits until no result is waited for any more, for at most that many seconds; then gives the
+ * others up. Returns false if stop_fd interrupted it.
+ */
+bool workers_await(workers_t *self, double seconds, int stop_fd);
+
+/* The first worker of the same server as worker i; i itself if its server isn't known. */
+size_t workers_first_of_server(const workers_t *self, size_t i);
+
+/* Ends worker i, which must be idle, and removes it. */
+void workers_remove(workers_t *self, size_t i);
+
+/*
+ * The names of the servers for which a condition holds, at most limit, separated by commas; *count
+ * is how many there are. The caller frees it.
+ */
+char *workers_names(const workers_t *self, bool (*condition)(const worker_t *), size_t limit,
+                    size_t *count);
+
+/*
+ * Ends all workers and frees what self owns. Returns false if one hangs in a call: nothing is freed
+ * then, since it is still used.
+ */
+bool workers_clear(workers_t *self);
+
+#endif

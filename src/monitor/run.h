@@ -1,0 +1,41 @@
+/*
+ * run: the loop that hands what a source yields to all sinks.
+ *
+ * It owns everything that can be waited for: the signals, the schedule, the sinks' input. Each
+ * snapshot becomes an observation, which each sink is given in turn; none waits for another one's
+ * reader.
+ */
+#ifndef STEM_RUN_H
+#define STEM_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "monitor/messages.h"
+#include "monitor/signals.h"
+#include "monitor/sink.h"
+#include "monitor/source.h"
+
+typedef struct run run_t;
+
+/* Without sinks. Both stay the caller's and must live as long. Never NULL. */
+run_t *run_new(signals_t *signals, messages_t *messages);
+
+/* Frees it and its sinks and sets *self to NULL; *self may be NULL. */
+void run_destroy(run_t **self);
+
+/* Takes a sink over. Sinks are called in the order in which they were added. */
+void run_add(run_t *self, sink_t *sink);
+
+/*
+ * Goes on until the source ends, or has yielded count snapshots (0: any number), or nobody takes
+ * any more, or a signal says to stop; makes the source stop what it started, and the sinks finish.
+ * Takes the source over, and sets *source to NULL. A second signal meanwhile ends the program.
+ * Returns whether everything went well: nothing was lost, and the source had what it was asked for.
+ */
+bool run_go(run_t *self, source_t **source, int64_t count);
+
+/* Told to stop before there was anything to show: the sinks finish. Returns as run_go(). */
+bool run_end_at_once(run_t *self);
+
+#endif

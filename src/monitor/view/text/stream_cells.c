@@ -1,0 +1,103 @@
+#include "monitor/view/text/stream_cells.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "response/names.h"
+
+/*
+ * Takes one more name into account. Returns whether all names so far have the same prefix, which is
+ * *prefix (the first name sets it).
+ */
+static bool share_prefix(char **prefix, const char *name)
+{
+    size_t length = names_prefix_length(name);
+    if (length == 0)
+        return false;
+    if (!*prefix) {
+        *prefix = memory_format("%.*s", (int)length, name);
+        return true;
+    }
+    return strncmp(*prefix, name, length) == 0; /* to the slash, which ends both */
+}
+
+static bool share_prefix_of_server(char **prefix, const shown_server_t *server)
+{
+    bool shared = true;
+    for (size_t i = 0; shared && i < server->published_count; i++)
+        shared = share_prefix(prefix, server->published[i]->name);
+    for (size_t i = 0; shared && i < server->subscription_count; i++)
+        shared = share_prefix(prefix, server->subscriptions[i]->topic);
+    const changes_t *changes = server->part->changes;
+    for (size_t i = 0; shared && i < changes->channel_count; i++) {
+        const channel_change_t *change = &changes->channels[i];
+        shared = share_prefix(prefix, (change->after ? change->after : change->before)->name);
+    }
+    return shared;
+}
+
+char *stream_cells_prefix(const shown_t *shown)
+{
+    char *prefix = NULL;
+    bool shared = true;
+    for (size_t i = 0; shared && i < shown->count; i++)
+        if (shown->servers[i].part->changes)
+            shared = share_prefix_of_server(&prefix, &shown->servers[i]);
+    if (!shared) {
+        free(prefix);
+        prefix = NULL;
+    }
+    return prefix;
+}
+
+const char *stream_cells_short_name(const char *prefix, const char *name)
+{
+    const size_t length = prefix ? strlen(prefix) : 0;
+    return length > 0 && strncmp(name, prefix, length) == 0 ? name + length : name;
+}
+
+void stream_cells_count(text_table_t *table, int64_t count)
+{
+    if (count == RESPONSE_UNKNOWN)
+        text_table_cell(table, NULL);
+    else
+        text_table_cellf(table, "%" PRId64, count);
+}
+
+void stream_cells_lost(text_table_t *table, int64_t lost, bool is_minimum, bool is_derived)
+{
+    text_table_cellf(table, "%s%" PRId64 "%s", is_minimum ? ">=" : "", lost,
+                     is_derived ? STREAM_CELLS_MARK : "");
+}
+
+void stream_cells_rate(text_table_t *table, double rate)
+{
+    if (!isfinite(rate))
+        text_table_cell(table, NULL);
+    else if (rate > 0 && rate < 0.05)
+        text_table_cell(table, "<0.1");
+    else
+        text_table_cellf(table, "%.1f", rate);
+}
+
+static void add_micros(text_table_t *table, double micros)
+{
+    if (isfinite(micros))
+        text_table_cellf(table, micros < 10 ? "%.1f" : "%.0f", micros);
+    else
+        text_table_cell(table, NULL);
+}
+
+void stream_cells_durations(text_table_t *table, const duration_t *duration)
+{
+    if (duration->count == 0) {
+        text_table_cell(table, "");
+        text_table_cell(table, "");
+        return;
+    }
+    add_micros(table, duration->median_micros);
+    add_micros(table, duration->percentile_99_micros);
+}

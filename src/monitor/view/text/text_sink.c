@@ -1,0 +1,160 @@
+#include "monitor/view/text/text_sink.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/printable.h"
+#include "monitor/view/text/summary.h"
+#include "monitor/view/text/totals_text.h"
+#include "monitor/view/writer.h"
+
+/* Begins the line and empties it. */
+static const char erase[] = "\r\033[K";
+
+typedef struct {
+    sink_t sink; /* comes first */
+    writer_t writer;
+    summary_options_t options;
+    totals_t *own; /* of what a filter takes */
+    const totals_t *totals;
+    bool has_line; /* of status, on the terminal now */
+} text_sink_t;
+
+/* A window may have been resized meanwhile. */
+static void measure(text_sink_t *self)
+{
+    self->options.style.width = self->sink.has_status ? terminal_width(STDOUT_FILENO) : 0;
+}
+
+/* The line before a summary: what was left out. */
+static void begin(const text_sink_t *self, FILE *out)
+{
+    const writer_t *writer = &self->writer;
+    if (self->has_line)
+        fputs(erase, out);
+    if (writer->left_out > 0)
+        fprintf(out, "%zu %s left out here: %s\n\n", writer->left_out,
+                writer->left_out == 1 ? "summary was" : "summaries were", writer->left_out_why);
+}
+
+static sink_result_t put(text_sink_t *self, char *text, size_t size, size_t capacity, char **error)
+{
+    const sink_result_t result = writer_put(&self->writer, text, size, capacity, error);
+    self->has_line &= self->writer.left_out > 0;
+    return result;
+}
+
+static sink_result_t show(sink_t *sink, const observation_t *observation, char **error)
+{
+    text_sink_t *self = (text_sink_t *)sink;
+    char *text = NULL;
+    size_t size = 0;
+    measure(self);
+    shown_t *shown = shown_new(observation->comparison, &self->options.filter);
+    self->totals = shown_totals(shown, observation, &self->options.filter, self->own);
+    FILE *out = memory_stream_open(&text, &size);
+    begin(self, out);
+    summary_print(out, shown, observation->snapshot, &self->options);
+    memory_stream_close(out);
+    shown_destroy(&shown);
+    return put(self, text, size, WRITER_CAPACITY, error);
+}
+
+static sink_result_t end(sink_t *sink, bool any, char **error)
+{
+    text_sink_t *self = (text_sink_t *)sink;
+    char *text = NULL;
+    size_t size = 0;
+    if (!any)
+        return SINK_OK;
+    measure(self);
+    FILE *out = memory_stream_open(&text, &size);
+    begin(self, out);
+    totals_text_print(out, self->totals, &self->options.style);
+    memory_stream_close(out);
+    return put(self, text, size, SIZE_MAX, error);
+}
+
+static sink_result_t finish(sink_t *sink, bool told, char **error)
+{
+    return writer_finish(&((text_sink_t *)sink)->writer, told, error);
+}
+
+static char *status_text(const text_sink_t *self, const sink_status_t *status)
+{
+    const char *servers = status->asked == 1 ? "server" : "servers";
+    if (status->is_asking)
+        return memory_format("asking %zu %s ...", status->asked, servers);
+    char *losses = totals_text_losses(self->totals);
+    char *failed =
+        status->failed > 0 ? memory_format(", %zu FAILED", status->failed) : memory_string("");
+    const char *path = status->recorded_into;
+    char *text = memory_format("next poll in %.0f s; %zu %s%s; %s so far%s%s", status->seconds,
+                               status->asked, servers, failed, losses,
+                               path ? "; recording into " : "", path ? path : "");
+    free(failed);
+    free(losses);
+    return text;
+}
+
+static void show_status(sink_t *sink, const sink_status_t *status)
+{
+    text_sink_t *self = (text_sink_t *)sink;
+    const bool utf8 = printable_locale_is_utf8();
+    const size_t width = terminal_width(STDOUT_FILENO);
+    char *text = status_text(self, status);
+    char *copy = printable_copy(text, utf8);
+    char *line = width > 1 ? printable_shorten(copy, width - 1, utf8) : memory_string(copy);
+    char *whole = memory_format("%s%s", erase, line);
+    /* Only if nothing waits: a status isn't worth queueing. */
+    self->has_line |= outlet_put(self->writer.outlet, OUTLET_RESULT, whole, strlen(whole), 0);
+    free(line);
+    free(copy);
+    free(text);
+}
+
+static void clear_status(sink_t *sink)
+{
+    text_sink_t *self = (text_sink_t *)sink;
+    if (!self->has_line)
+        return;
+    char *text = memory_string(erase);
+    self->has_line =
+        !outlet_put(self->writer.outlet, OUTLET_RESULT, text, sizeof erase - 1, WRITER_CAPACITY);
+}
+
+static void destroy(sink_t **sink)
+{
+    text_sink_t *self = (text_sink_t *)*sink;
+    totals_destroy(&self->own);
+    free(self);
+    *sink = NULL;
+}
+
+sink_t *text_sink_new(const view_options_t *options, outlet_t *outlet, int stop_fd)
+{
+    static const sink_methods_t methods = {
+        .show = show,
+        .end = end,
+        .finish = finish,
+        .show_status = show_status,
+        .clear_status = clear_status,
+        .destroy = destroy,
+    };
+    text_sink_t *self = memory_new(1, sizeof *self);
+    self->sink = (sink_t){
+        .methods = &methods,
+        .compares = true,
+        .has_status = terminal_is_capable(STDOUT_FILENO),
+        .when_closed = WRITER_CLOSED,
+    };
+    self->writer = (writer_t){.outlet = outlet, .stop_fd = stop_fd, .waits = options->waits};
+    self->options = options->summary;
+    self->options.style.color = self->sink.has_status && !options->no_color && !terminal_no_color();
+    self->totals = self->own = totals_new();
+    return &self->sink;
+}

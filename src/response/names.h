@@ -1,0 +1,34 @@
+/*
+ * names: parses the names of streams, topics, channels and devices in answers.
+ *
+ *     tango://host:port/domain/family/member/attr.change         a stream
+ *     tango://host:port/domain/family/member/attr.idl5_change    one of its topics
+ *
+ * These rules are for all but the agent, which uses nothing but libc and has its own in
+ * agent/tango/topic_name.h; a fuzzer (fuzz_event) compares the two. What users may write for a
+ * device, where Tango's client library allows more, is the business of tango/tango_client.
+ */
+#ifndef STEM_NAMES_H
+#define STEM_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The "tango://host:port/" that a name begins with, as its length; 0 if it has none. */
+size_t names_prefix_length(const char *name);
+
+/* The rest of the name. */
+const char *names_without_prefix(const char *name);
+
+/*
+ * A stream's or topic's name without its IDL level, so that a publisher's stream and its
+ * subscribers' topics compare equal: ".../attr.idl5_change" gives ".../attr.change".
+ * Returns a new string, owned by the caller.
+ */
+char *names_stream_of_topic(const char *topic);
+
+/* Removes the event type from a stream's name, if it has one: ".../attr.change" becomes ".../attr".
+ * Returns whether it had. */
+bool names_cut_event_type(char *stream);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * attach(), from several callers and at several times: to the installed libtango, which is loaded
+ * but runs no server. A process attaches once, so each test has a process of its own.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/answer/commands.h"
+#include "agent/entry/attach.h"
+#include "agent/watch/original.h"
+#include "agent/watch/publishing.h"
+#include "cmocka_all.h"
+
+/* In the other process: ends it, and with it the test. */
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: it should be that %s\n", __FILE__, __LINE__, #condition);      \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+static void in_another_process(void (*test)(void))
+{
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        unsetenv("SKA_TANGO_EVENT_AGENT");
+        test();
+        _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Loads libtango, as a plugin may do it, and finds it. */
+static libtango_server_init_t *load_libtango(elf_image_t *libtango)
+{
+    CHECK(dlopen("libtango.so", RTLD_NOW | RTLD_LOCAL));
+    libtango_server_init_t *server_init = libtango_find_server_init(NULL, NULL, load_libtango);
+    CHECK(server_init && libtango_find(libtango, server_init));
+    return server_init;
+}
+
+static void *sends_by(const elf_image_t *libtango)
+{
+    return libtango_imported(libtango, LIBTANGO_ZMQ_MSG_SEND);
+}
+
+static void find_one_later(void)
+{
+    elf_image_t libtango;
+    CHECK(attach(NULL) == ATTACH_NO_LIBTANGO);
+    libtango_server_init_t *server_init = load_libtango(&libtango);
+    void *before = sends_by(&libtango);
+    CHECK(before && before != (void *)publishing_msg_send);
+    CHECK(attach(NULL) == ATTACH_WATCHING);
+    CHECK(sends_by(&libtango) == (void *)publishing_msg_send);
+    CHECK((void *)original.msg_send == before);
+    /* Again changes nothing. */
+    CHECK(attach(server_init) == ATTACH_WATCHING);
+    CHECK(attach(NULL) == ATTACH_WATCHING);
+    CHECK(sends_by(&libtango) == (void *)publishing_msg_send);
+    CHECK((void *)original.msg_send == before);
+}
+
+static void a_process_without_libtango_may_get_one(void **state)
+{
+    (void)state;
+    in_another_process(find_one_later);
+}
+
+enum { THREADS = 8 };
+
+static pthread_barrier_t barrier;
+
+/* When its call returns, each caller has to find everything done, not only the one that did it. */
+static void *attach_with_others(void *unused)
+{
+    (void)unused;
+    pthread_barrier_wait(&barrier);
+    CHECK(attach(NULL) == ATTACH_WATCHING);
+    CHECK(original.libtango && sends_by(original.libtango) == (void *)publishing_msg_send);
+    CHECK(original.unsubscribe_event && original.push_event);
+    return NULL;
+}
+
+static void attach_in_threads(void)
+{
+    elf_image_t libtango;
+    load_libtango(&libtango);
+    void *before = sends_by(&libtango);
+    pthread_t threads[THREADS];
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, attach_with_others, NULL) == 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK((void *)original.msg_send == before);
+}
+
+static void several_threads_may_attach_at_once(void **state)
+{
+    (void)state;
+    in_another_process(attach_in_threads);
+}
+
+static void no_server_init(void *util, bool with_window)
+{
+    (void)util;
+    (void)with_window;
+}
+
+static void attach_to_two(void)
+{
+    elf_image_t libtango;
+    CHECK(attach(load_libtango(&libtango)) == ATTACH_WATCHING);
+    CHECK(attach(no_server_init) == ATTACH_ANOTHER);
+    CHECK(attach(NULL) == ATTACH_WATCHING);
+}
+
+static void only_the_first_is_watched(void **state)
+{
+    (void)state;
+    in_another_process(attach_to_two);
+}
+
+/* And doesn't keep the agent from the libtango that comes later. */
+static void attach_to_this_program(void)
+{
+    elf_image_t libtango;
+    CHECK(attach(no_server_init) == ATTACH_NO_LIBTANGO);
+    CHECK(attach(NULL) == ATTACH_NO_LIBTANGO);
+    CHECK(attach(load_libtango(&libtango)) == ATTACH_WATCHING);
+    CHECK(sends_by(&libtango) == (void *)publishing_msg_send);
+    CHECK(attach(no_server_init) == ATTACH_ANOTHER);
+}
+
+static void what_is_no_libtango_is_left_alone(void **state)
+{
+    (void)state;
+    in_another_process(attach_to_this_program);
+}
+
+static void attach_switched_off(void)
+{
+    elf_image_t libtango;
+    setenv("SKA_TANGO_EVENT_AGENT", "off", 1);
+    CHECK(attach(NULL) == ATTACH_NO_LIBTANGO);
+    unsetenv("SKA_TANGO_EVENT_AGENT"); /* it was read at first */
+    load_libtango(&libtango);
+    void *before = sends_by(&libtango);
+    CHECK(attach(NULL) == ATTACH_SWITCHED_OFF);
+    CHECK(attach(NULL) == ATTACH_SWITCHED_OFF);
+    CHECK(sends_by(&libtango) == before);
+}
+
+static void switched_off_it_touches_nothing(void **state)
+{
+    (void)state;
+    in_another_process(attach_switched_off);
+}
+
+/* Without a server, the agent waits for the admin device's next command, and says so. */
+static void add_commands_too_early(void)
+{
+    elf_image_t libtango;
+    setenv("SKA_TANGO_EVENT_AGENT_LOG", "info", 1);
+    FILE *said = tmpfile();
+    CHECK(said && dup2(fileno(said), STDERR_FILENO) == STDERR_FILENO);
+    commands_add();
+    CHECK(attach(load_libtango(&libtango)) == ATTACH_WATCHING);
+    commands_add();
+    commands_add();
+    char text[4096];
+    size_t size = (size_t)pread(fileno(said), text, sizeof text - 1, 0);
+    CHECK(size < sizeof text);
+    text[size] = '\0';
+    static const char waits[] = "the admin device is busy";
+    const char *first = strstr(text, waits);
+    CHECK(first && !strstr(first + 1, waits));
+}
+
+static void commands_are_added_after_attaching(void **state)
+{
+    (void)state;
+    in_another_process(add_commands_too_early);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_process_without_libtango_may_get_one),
+        cmocka_unit_test(several_threads_may_attach_at_once),
+        cmocka_unit_test(only_the_first_is_watched),
+        cmocka_unit_test(what_is_no_libtango_is_left_alone),
+        cmocka_unit_test(switched_off_it_touches_nothing),
+        cmocka_unit_test(commands_are_added_after_attaching),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
