@@ -34,12 +34,12 @@ static void clear_status(void *context)
             self->sinks[i]->methods->clear_status(self->sinks[i]);
 }
 
-run_t *run_new(signals_t *signals, messages_t *messages)
+run_t *run_new(signals_t *signals, messages_t *messages, const rule_settings_t *settings)
 {
     run_t *self = memory_new(1, sizeof *self);
     self->signals = signals;
     self->messages = messages;
-    self->observation = observation_new();
+    self->observation = observation_new(settings);
     self->in_time = IN_TIME_AGAIN;
     messages_set_before(messages, clear_status, self);
     return self;

@@ -18,8 +18,9 @@
 
 typedef struct run run_t;
 
-/* Without sinks. Both stay the caller's and must live as long. Never NULL. */
-run_t *run_new(signals_t *signals, messages_t *messages);
+/* Without sinks. All three stay the caller's and must live as long; settings may be NULL: the
+ * rules' own thresholds. Never NULL. */
+run_t *run_new(signals_t *signals, messages_t *messages, const rule_settings_t *settings);
 
 /* Frees it and its sinks and sets *self to NULL; *self may be NULL. */
 void run_destroy(run_t **self);

@@ -371,7 +371,7 @@ static char *print_totals(const polls_t *polls)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    totals_json_write(out, totals, 0);
+    totals_json_write(out, totals, NULL, NULL, 0);
     totals_text_print(out, totals, NULL);
     assert_int_equal(fclose(out), 0);
     totals_destroy(&totals);

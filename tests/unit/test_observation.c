@@ -31,7 +31,7 @@ static void renew(observation_t *observation, time_t time, const char *text, boo
 static void each_poll_is_compared_with_the_one_before(void **state)
 {
     (void)state;
-    observation_t *observation = observation_new();
+    observation_t *observation = observation_new(NULL);
     const totals_t *totals = observation->totals;
     assert_int_equal(totals_sum_up(totals).polls, 0);
     renew(observation, 1000, RECEIVED(10, 2), true);
@@ -55,7 +55,7 @@ static void each_poll_is_compared_with_the_one_before(void **state)
 static void what_everybody_has_seen_is_let_go(void **state)
 {
     (void)state;
-    observation_t *observation = observation_new();
+    observation_t *observation = observation_new(NULL);
     renew(observation, 1000, RECEIVED(10, 2), true);
     observation_settle(observation);
     assert_null(observation->snapshot);
@@ -69,7 +69,7 @@ static void what_everybody_has_seen_is_let_go(void **state)
 static void nothing_is_compared_that_nobody_reads(void **state)
 {
     (void)state;
-    observation_t *observation = observation_new();
+    observation_t *observation = observation_new(NULL);
     renew(observation, 1000, RECEIVED(10, 2), false);
     renew(observation, 1010, RECEIVED(30, 5), false);
     assert_null(observation->comparison);

@@ -60,7 +60,7 @@ static char *line_of(const char *data, size_t size)
 {
     snapshot_t *snapshot = snapshot_of("dserver/a/b", data, size, NULL);
     size_t line_size = 0;
-    char *line = recording_line(snapshot, NULL, true, &line_size);
+    char *line = recording_line(snapshot, NULL, NULL, true, &line_size);
     snapshot_destroy(&snapshot);
     assert_true(line_size > 0);
     assert_int_equal(line[line_size - 1], '\n');
@@ -156,7 +156,7 @@ static void test_errors_and_names_of_any_bytes(void **state)
     snapshot_t *snapshot =
         snapshot_of("dserver/\xe9/\"1\"", NULL, 0, "caf\xe9 \"x\"\n\x1b[31m\\ \xed\xbf\xbf");
     size_t size = 0;
-    char *line = recording_line(snapshot, NULL, true, &size);
+    char *line = recording_line(snapshot, NULL, NULL, true, &size);
     char *why = NULL;
     assert_true(json_text_is_valid(line, size, 0, &why));
     assert_non_null(strstr(line, "{\"dserver/\\ufffd/\\\"1\\\"\":{\"error\":\"caf\\ufffd \\\"x\\\""
@@ -202,7 +202,7 @@ static void write_one(recording_t *recording, const char *data)
 {
     snapshot_t *snapshot = snapshot_of("dserver/a/b", data, strlen(data), NULL);
     char *error = NULL;
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
     assert_null(error);
     snapshot_destroy(&snapshot);
 }
@@ -318,22 +318,22 @@ static void test_a_short_write_leaves_whole_lines(void **state)
     memset(big, '1', sizeof big);
     snapshot_t *snapshot = snapshot_of("dserver/a/b", big, sizeof big, NULL);
     char *error = NULL;
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_FAILED);
     assert_non_null(error);
     assert_non_null(strstr(error, path));
     free(error);
     assert_true(count_lines(path) == 1);
     /* The same again is lost without another message; a line that fits is written. */
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_FAILED);
     assert_null(error);
     snapshot_t *little = snapshot_of("dserver/a/b", "[]", 2, NULL);
-    assert_int_equal(recording_write(recording, little, &error), SINK_OK);
+    assert_int_equal(recording_write(recording, little, NULL, &error), SINK_OK);
     assert_non_null(strstr(error, "recording again"));
     free(error);
     /* With a line before it that says what is missing. */
     assert_true(count_lines(path) == 3);
     setrlimit(RLIMIT_FSIZE, &old);
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
     assert_null(error);
     assert_true(count_lines(path) == 4);
     snapshot_destroy(&little);
@@ -378,7 +378,7 @@ static void test_pipes(void **state)
     char *big = memory_new(size, 1);
     memset(big, '7', size);
     snapshot_t *snapshot = snapshot_of("dserver/a/b", big, size, NULL);
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
     recording_destroy(&recording);
     size_t *total = NULL;
     pthread_join(thread, (void **)&total);
@@ -390,13 +390,13 @@ static void test_pipes(void **state)
         recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
     assert_non_null(recording);
     size_t kept = 0;
-    while (recording_write(recording, snapshot, &error) == SINK_OK)
+    while (recording_write(recording, snapshot, NULL, &error) == SINK_OK)
         kept++;
     assert_in_range(kept, 2, 50);
     assert_non_null(strstr(error, fifo));
     assert_non_null(strstr(error, "nobody reads it"));
     free(error);
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_FAILED);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_FAILED);
     assert_null(error);
 
     /* When somebody reads, all that waited is there, and the loss is reported. */
@@ -412,7 +412,7 @@ static void test_pipes(void **state)
     /* Nobody reads, and the monitor is told to stop. */
     recording =
         recording_new(&(recording_options_t){.path = fifo, .append = false}, stop[0], &error, NULL);
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
     assert_int_equal(write(stop[1], "x", 1), 1);
     assert_int_equal(recording_finish(recording, false, &error), SINK_FAILED);
     assert_non_null(strstr(error, "the last 1 snapshot is lost"));
@@ -420,7 +420,7 @@ static void test_pipes(void **state)
 
     /* The reader goes away. */
     close(reader);
-    assert_int_equal(recording_write(recording, snapshot, &error), SINK_CLOSED);
+    assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_CLOSED);
     assert_non_null(strstr(error, "reader has gone"));
     free(error);
     assert_int_equal(recording_finish(recording, false, &error), SINK_OK);

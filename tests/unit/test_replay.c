@@ -116,7 +116,7 @@ static void record(recording_t *recording, int first, int end)
     for (int i = first; i < end; i++) {
         snapshot_t *snapshot = snapshot_number(i);
         char *error = NULL;
-        assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+        assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
         assert_null(error);
         snapshot_destroy(&snapshot);
     }
@@ -291,7 +291,7 @@ static void test_deep_answers(void **state)
                 response_destroy(&snapshot->replies[0].response);
                 set_answer(&snapshot->replies[0],
                            memory_format("{\"version\":1,\"x\":%s,\"y\":%d}", brackets, number));
-                assert_int_equal(recording_write(recording, snapshot, &error), SINK_OK);
+                assert_int_equal(recording_write(recording, snapshot, NULL, &error), SINK_OK);
                 snapshot_destroy(&snapshot);
             }
             recording_destroy(&recording);

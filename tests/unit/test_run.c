@@ -179,7 +179,7 @@ static void clear_bed(bed_t *bed)
 /* Runs it with these sinks (b may be NULL). */
 static bool go(bed_t *bed, test_sink_t *a, test_sink_t *b, source_t *source, int64_t count)
 {
-    bed->run = run_new(&bed->signals, bed->messages);
+    bed->run = run_new(&bed->signals, bed->messages, NULL);
     run_add(bed->run, &a->sink);
     if (b)
         run_add(bed->run, &b->sink);
@@ -283,7 +283,7 @@ static void what_ends_before_there_was_anything(void **state)
 {
     (void)state;
     bed_t bed = make_bed();
-    bed.run = run_new(&bed.signals, bed.messages);
+    bed.run = run_new(&bed.signals, bed.messages, NULL);
     run_add(bed.run, &new_sink('a', &all_methods)->sink);
     assert_true(run_end_at_once(bed.run));
     assert_string_equal(calls, "anafad");

@@ -15,7 +15,7 @@ static time_t now;
 static int setup(void **state)
 {
     (void)state;
-    observation = observation_new();
+    observation = observation_new(NULL);
     now = 1000;
     return 0;
 }

@@ -49,7 +49,7 @@ static char *totals_of(const char *const *texts, form_t form)
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
     if (form == AS_JSON)
-        totals_json_write(out, totals, 0);
+        totals_json_write(out, totals, NULL, NULL, 0);
     else
         totals_text_print(out, totals, NULL);
     assert_int_equal(fclose(out), 0);
@@ -343,7 +343,7 @@ static void streams_without_end_share_a_row(void **state)
     char *text = NULL;
     size_t size = 0;
     FILE *out = memory_stream_open(&text, &size);
-    totals_json_write(out, totals, 0);
+    totals_json_write(out, totals, NULL, NULL, 0);
     memory_stream_close(out);
     int64_t rows = 0;
     int64_t sum = 0;

@@ -18,6 +18,7 @@ struct server_losses {
 struct losses {
     server_losses_t *servers;
     size_t count;
+    published_t *published; /* as of the last update */
 };
 
 losses_t *losses_new(void)
@@ -37,6 +38,7 @@ void losses_destroy(losses_t **self)
         free(server->server);
     }
     free((*self)->servers);
+    published_destroy(&(*self)->published);
     free(*self);
     *self = NULL;
 }
@@ -176,7 +178,8 @@ static void update_server(server_losses_t *self, const interval_t *interval)
 
 void losses_update(losses_t *self, const snapshot_t *previous, const snapshot_t *current)
 {
-    published_t *published = published_new(previous, current);
+    published_destroy(&self->published);
+    self->published = published_new(previous, current);
     for (size_t i = 0; i < current->reply_count; i++) {
         const reply_t *reply = &current->replies[i];
         if (!reply->response || reply->error || !reply->server)
@@ -185,11 +188,15 @@ void losses_update(losses_t *self, const snapshot_t *previous, const snapshot_t 
         update_server(server_of(self, reply->server, i),
                       &(interval_t){.before = before ? before->response : NULL,
                                     .now = reply->response,
-                                    .published = published,
+                                    .published = self->published,
                                     .answered = reply->answered,
                                     .time = &current->time});
     }
-    published_destroy(&published);
+}
+
+const published_t *losses_published(const losses_t *self)
+{
+    return self->published;
 }
 
 static int compare_topics(const void *key, const void *entry)

@@ -57,6 +57,9 @@ void losses_destroy(losses_t **self);
  */
 void losses_update(losses_t *self, const snapshot_t *previous, const snapshot_t *current);
 
+/* Who publishes what, as of losses_update(), for as long as its snapshots live; NULL before. */
+const struct published *losses_published(const losses_t *self);
+
 typedef struct server_losses server_losses_t;
 
 /* Those of one server; NULL if it hasn't answered. place is the index to try first. Valid until

@@ -13,15 +13,18 @@ typedef struct {
     history_t *history;
     losses_t *losses;
     totals_t *totals;
+    findings_t *findings;
 } whole_t;
 
-observation_t *observation_new(void)
+observation_t *observation_new(const rule_settings_t *settings)
 {
     whole_t *self = memory_new(1, sizeof *self);
     self->history = history_new();
     self->losses = losses_new();
     self->totals = totals_new();
+    self->findings = findings_new(settings);
     self->seen.totals = self->totals;
+    self->seen.findings = self->findings;
     return &self->seen;
 }
 
@@ -39,6 +42,7 @@ void observation_destroy(observation_t **self)
         return;
     clear(whole);
     snapshot_destroy(&whole->snapshot);
+    findings_destroy(&whole->findings);
     totals_destroy(&whole->totals);
     losses_destroy(&whole->losses);
     history_destroy(&whole->history);
@@ -68,4 +72,6 @@ void observation_renew(observation_t *self, snapshot_t **snapshot, bool compares
     whole->comparison = comparison_new(self->previous, self->snapshot, whole->losses);
     totals_add(whole->totals, whole->comparison, &self->snapshot->time);
     self->comparison = whole->comparison;
+    findings_update(whole->findings, self->snapshot, self->previous, self->comparison,
+                    whole->losses);
 }

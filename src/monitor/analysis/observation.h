@@ -10,6 +10,8 @@
 #include <stdbool.h>
 
 #include "monitor/analysis/comparison.h"
+#include "monitor/analysis/findings.h"
+#include "monitor/analysis/rules.h"
 #include "monitor/analysis/totals.h"
 #include "monitor/model/snapshot.h"
 
@@ -20,10 +22,11 @@ typedef struct {
                                        the first poll */
     const comparison_t *comparison; /* of the two; NULL: nobody reads it */
     const totals_t *totals;         /* of all comparisons so far; always the same */
+    const findings_t *findings;     /* likewise; empty if nobody compares */
 } observation_t;
 
-/* Of no poll yet. Never NULL. */
-observation_t *observation_new(void);
+/* Of no poll yet. settings: as of findings_new(). Never NULL. */
+observation_t *observation_new(const rule_settings_t *settings);
 
 /* Frees it and sets *self to NULL; *self may be NULL. */
 void observation_destroy(observation_t **self);

@@ -32,7 +32,8 @@ static void add_response(published_t *self, const response_t *response, size_t s
                                                         : RESPONSE_UNKNOWN,
                                        .process = process,
                                        .answered = answered,
-                                       .server = server};
+                                       .server = server,
+                                       .publisher = current ? publisher : NULL};
     }
 }
 
@@ -46,15 +47,12 @@ static int compare_streams(const void *a, const void *b)
     return left->server < right->server ? -1 : left->server > right->server;
 }
 
-/* No server has that index. */
-#define SEVERAL SIZE_MAX
-
 /* One of a server is its count now, if it has that. */
 static void merge(published_stream_t *self, const published_stream_t *other)
 {
     if (self->server != other->server) {
-        *self =
-            (published_stream_t){.name = self->name, .count = RESPONSE_UNKNOWN, .server = SEVERAL};
+        *self = (published_stream_t){
+            .name = self->name, .count = RESPONSE_UNKNOWN, .server = PUBLISHED_BY_SEVERAL};
     } else if (self->count == RESPONSE_UNKNOWN) {
         *self = *other;
     }

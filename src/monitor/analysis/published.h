@@ -11,13 +11,18 @@
 
 typedef struct published published_t;
 
+/* No server has that index. */
+#define PUBLISHED_BY_SEVERAL SIZE_MAX
+
 typedef struct {
     const char *name; /* of the stream; owned by the snapshots */
     int64_t count; /* events pushed; RESPONSE_UNKNOWN: no answer says, or two servers push a stream
                       of that name, or did when they last answered */
     uint64_t process; /* which process pushes it; 0: the answer doesn't say */
     double answered;  /* when, as in reply_t; 0: not known */
-    size_t server;    /* its server's index in the snapshot; private */
+    size_t server;    /* its server's index in the snapshot; PUBLISHED_BY_SEVERAL */
+    const response_publisher_t *publisher; /* in its server's answer; NULL: not in this one, or of
+                                              several */
 } published_stream_t;
 
 /* The streams of a snapshot; previous has the last answer of each server before it, or is NULL.

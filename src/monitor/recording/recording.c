@@ -112,11 +112,12 @@ static sink_result_t lose(recording_t *self, const snapshot_t *snapshot, int why
 }
 
 /* The lines for a snapshot. */
-static char *make_lines(recording_t *self, const snapshot_t *snapshot, size_t *size)
+static char *make_lines(recording_t *self, const snapshot_t *snapshot, const findings_t *findings,
+                        size_t *size)
 {
     size_t line_size = 0;
     size_t lost_size = 0;
-    char *line = recording_line(snapshot, self->bases, self->since_full == 0, &line_size);
+    char *line = recording_line(snapshot, findings, self->bases, self->since_full == 0, &line_size);
     char *lost = self->lost ? recording_lost_line(self->lost, &self->lost_since, &lost_size) : NULL;
     char *lines = memory_resize(lost, lost_size + line_size, 1);
     memcpy(lines + lost_size, line, line_size);
@@ -187,14 +188,15 @@ static void say_again(recording_t *self, char **error)
     self->last_errno = 0;
 }
 
-sink_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error)
+sink_result_t recording_write(recording_t *self, const snapshot_t *snapshot,
+                              const findings_t *findings, char **error)
 {
     *error = NULL;
     if (!make_ready(self, error))
         return lose(self, snapshot, errno, error);
     size_t size = 0;
     sink_result_t result = SINK_FAILED;
-    char *lines = make_lines(self, snapshot, &size);
+    char *lines = make_lines(self, snapshot, findings, &size);
     if (size <= RECORDING_LINE_MAX) {
         result = write_block(self, lines, size, error);
     } else {

@@ -77,7 +77,8 @@ void recording_destroy(recording_t **self);
  * names the file and says what failed, owned by the caller; NULL if the same failed the last time.
  * With SINK_OK *error is NULL, or says that it works again, or that it can't be rotated.
  */
-sink_result_t recording_write(recording_t *self, const snapshot_t *snapshot, char **error);
+sink_result_t recording_write(recording_t *self, const snapshot_t *snapshot,
+                              const findings_t *findings, char **error);
 
 /*
  * Adds a line of another recording, including its line feed, that has no snapshot but reports what

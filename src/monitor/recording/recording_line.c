@@ -8,6 +8,7 @@
 #include "base/json_output.h"
 #include "base/json_text.h"
 #include "base/memory.h"
+#include "monitor/analysis/finding_json.h"
 #include "monitor/recording/delta.h"
 
 /* The last answer of one server that is in the recording, as it is there. */
@@ -165,7 +166,22 @@ static void write_reply(FILE *out, const reply_t *reply, recording_bases_t *base
     putc('}', out);
 }
 
-char *recording_line(const snapshot_t *snapshot, recording_bases_t *bases, bool full, size_t *size)
+/* Only where there are any: a further key of the line. */
+static void write_findings(FILE *out, const findings_t *findings)
+{
+    size_t count = 0;
+    const finding_t *const *now = findings ? findings_now(findings, &count) : NULL;
+    if (count == 0)
+        return;
+    json_output_t json = {.out = out, .comma = true};
+    json_output_open(&json, "findings", '[');
+    for (size_t i = 0; i < count; i++)
+        finding_json_write(&json, NULL, now[i]);
+    json_output_close(&json, ']');
+}
+
+char *recording_line(const snapshot_t *snapshot, const findings_t *findings,
+                     recording_bases_t *bases, bool full, size_t *size)
 {
     char *line = NULL;
     FILE *out = memory_stream_open(&line, size);
@@ -180,7 +196,9 @@ char *recording_line(const snapshot_t *snapshot, recording_bases_t *bases, bool 
         putc(':', out);
         write_reply(out, reply, bases, i, full);
     }
-    fputs("}}\n", out);
+    putc('}', out);
+    write_findings(out, findings);
+    fputs("}\n", out);
     memory_stream_close(out);
     return line;
 }

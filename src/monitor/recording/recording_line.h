@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "monitor/analysis/findings.h"
 #include "monitor/model/snapshot.h"
 
 /* The levels of a line around an answer: the line itself, "replies", and what a server's name is
@@ -36,9 +37,10 @@ void recording_bases_settle(recording_bases_t *self, bool written);
 
 /*
  * The line for a snapshot. bases (may be NULL): write only what changed in each answer since its
- * base, unless full. Call recording_bases_settle() afterwards.
+ * base, unless full. findings may be NULL. Call recording_bases_settle() afterwards.
  */
-char *recording_line(const snapshot_t *snapshot, recording_bases_t *bases, bool full, size_t *size);
+char *recording_line(const snapshot_t *snapshot, const findings_t *findings,
+                     recording_bases_t *bases, bool full, size_t *size);
 
 /* The line that reports what is missing before it. */
 char *recording_lost_line(size_t lost, const struct timespec *since, size_t *size);

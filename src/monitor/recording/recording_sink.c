@@ -16,7 +16,7 @@ static recording_t *recording_of(sink_t *sink)
 
 static sink_result_t show(sink_t *sink, const observation_t *observation, char **error)
 {
-    return recording_write(recording_of(sink), observation->snapshot, error);
+    return recording_write(recording_of(sink), observation->snapshot, observation->findings, error);
 }
 
 static sink_result_t remark(sink_t *sink, const char *line, size_t size, char **error)
@@ -53,7 +53,8 @@ sink_t *recording_sink_new(recording_t **recording, const char *path)
         .destroy = destroy,
     };
     recording_sink_t *self = memory_new(1, sizeof *self);
-    self->sink = (sink_t){.methods = &methods, .is_required = true, .recorded_into = path};
+    self->sink =
+        (sink_t){.methods = &methods, .compares = true, .is_required = true, .recorded_into = path};
     self->recording = *recording;
     *recording = NULL;
     return &self->sink;

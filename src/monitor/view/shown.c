@@ -119,6 +119,11 @@ const totals_t *shown_totals(const shown_t *self, const observation_t *observati
     return own;
 }
 
+bool shown_takes(const filter_t *filter, const finding_t *finding)
+{
+    return !finding->about.stream || filter_takes(filter, finding->about.stream);
+}
+
 void shown_destroy(shown_t **self)
 {
     if (!*self)

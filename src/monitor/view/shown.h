@@ -28,11 +28,15 @@ typedef struct {
 typedef struct {
     shown_server_t *servers; /* failures first, then restarts and losses, then as in the snapshot */
     size_t count;
-    size_t failed; /* of them */
+    size_t failed;              /* of them */
+    const findings_t *findings; /* all of the observation; NULL: none are shown */
 } shown_t;
 
 /* Points into the comparison. The caller owns it. Never NULL. */
 shown_t *shown_new(const comparison_t *comparison, const filter_t *filter);
+
+/* Whether a finding is about something that the filter accepts. */
+bool shown_takes(const filter_t *filter, const finding_t *finding);
 
 /*
  * The totals of what is shown: the observation's, or, with a filter, own ones, to which this adds

@@ -17,6 +17,7 @@ typedef struct {
     bool is_list;  /* FORMAT_JSON: the whole output is one value */
     totals_t *own; /* of what a filter accepts */
     const totals_t *totals;
+    const findings_t *findings;
 } json_sink_t;
 
 /* In a list, what comes before an object. Each ends with its line, so that it can be read at once.
@@ -33,6 +34,7 @@ static sink_result_t show(sink_t *sink, const observation_t *observation, char *
     char *text = NULL;
     size_t size = 0;
     shown_t *shown = shown_new(observation->comparison, &self->options.filter);
+    shown->findings = self->findings = observation->findings;
     self->totals = shown_totals(shown, observation, &self->options.filter, self->own);
     self->options.left_out = self->writer.left_out;
     FILE *out = memory_stream_open(&text, &size);
@@ -54,7 +56,8 @@ static sink_result_t end(sink_t *sink, bool any, char **error)
     FILE *out = memory_stream_open(&text, &size);
     if (any) {
         begin(self, out);
-        totals_json_write(out, self->totals, self->writer.left_out_in_all);
+        totals_json_write(out, self->totals, self->findings, &self->options.filter,
+                          self->writer.left_out_in_all);
         fputs(self->is_list ? "\n]\n" : "\n", out);
     } else {
         fputs("[]\n", out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json_output.h"
+#include "monitor/analysis/finding_json.h"
 #include "monitor/analysis/perf_rows.h"
 
 #if JSON_OUTPUT_NULL != RESPONSE_UNKNOWN
@@ -271,6 +272,17 @@ static void write_top(json_output_t *json, const shown_t *shown, const summary_o
     free(rows);
 }
 
+static void write_findings(json_output_t *json, const shown_t *shown, const filter_t *filter)
+{
+    size_t count = 0;
+    const finding_t *const *now = shown->findings ? findings_now(shown->findings, &count) : NULL;
+    json_output_open(json, "findings", '[');
+    for (size_t i = 0; i < count; i++)
+        if (shown_takes(filter, now[i]))
+            finding_json_write(json, NULL, now[i]);
+    json_output_close(json, ']');
+}
+
 void summary_json_write(FILE *out, const shown_t *shown, const snapshot_t *current,
                         const summary_options_t *options)
 {
@@ -280,6 +292,7 @@ void summary_json_write(FILE *out, const shown_t *shown, const snapshot_t *curre
     json_output_count(&json, "servers_asked", (int64_t)shown->count);
     json_output_count(&json, "servers_failed", (int64_t)shown->failed);
     json_output_count(&json, "summaries_left_out", (int64_t)options->left_out);
+    write_findings(&json, shown, &options->filter);
     if (options->top)
         write_top(&json, shown, options);
     json_output_open(&json, "servers", '[');

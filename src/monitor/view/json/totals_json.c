@@ -3,7 +3,9 @@
 #include <stdlib.h>
 
 #include "base/json_output.h"
+#include "monitor/analysis/finding_json.h"
 #include "monitor/view/ranking.h"
+#include "monitor/view/shown.h"
 
 static void write_losses(json_output_t *json, const total_t *total, bool unknown)
 {
@@ -65,7 +67,19 @@ static void write_rest(json_output_t *json, const char *key, const totals_t *tot
     json_output_close(json, '}');
 }
 
-void totals_json_write(FILE *out, const totals_t *self, size_t left_out)
+static void write_findings(json_output_t *json, const findings_t *findings, const filter_t *filter)
+{
+    size_t count = 0;
+    const finding_t *const *all = findings ? findings_of_run(findings, &count) : NULL;
+    json_output_open(json, "findings", '[');
+    for (size_t i = 0; i < count; i++)
+        if (!filter || shown_takes(filter, all[i]))
+            finding_json_write(json, NULL, all[i]);
+    json_output_close(json, ']');
+}
+
+void totals_json_write(FILE *out, const totals_t *self, const findings_t *findings,
+                       const filter_t *filter, size_t left_out)
 {
     json_output_t json = {.out = out};
     const totals_sums_t sums = totals_sum_up(self);
@@ -89,6 +103,7 @@ void totals_json_write(FILE *out, const totals_t *self, size_t left_out)
     json_output_close(&json, ']');
     write_rest(&json, "more_published", self, TOTAL_PUBLISHED);
     write_rest(&json, "more_subscriptions", self, TOTAL_SUBSCRIBED);
+    write_findings(&json, findings, filter);
     json_output_close(&json, '}');
     json_output_close(&json, '}');
     free(rows.rows);

@@ -7,13 +7,17 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "monitor/analysis/findings.h"
 #include "monitor/analysis/totals.h"
+#include "monitor/view/filter.h"
 
 /*
  * Writes the totals as one JSON object {"time": of the last snapshot, "totals": ...} without a line
  * feed; of all servers and streams, also those where nothing happened. left_out: summaries that
- * weren't shown, since nobody read them, say.
+ * weren't shown, since nobody read them, say. findings: of the run, those that filter accepts; both
+ * may be NULL.
  */
-void totals_json_write(FILE *out, const totals_t *self, size_t left_out);
+void totals_json_write(FILE *out, const totals_t *self, const findings_t *findings,
+                       const filter_t *filter, size_t left_out);
 
 #endif

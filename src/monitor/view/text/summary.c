@@ -6,6 +6,7 @@
 
 #include "base/local_time.h"
 #include "base/memory.h"
+#include "monitor/view/text/findings_text.h"
 #include "monitor/view/text/stream_cells.h"
 #include "monitor/view/text/summary_parts.h"
 #include "monitor/view/text/top.h"
@@ -172,6 +173,9 @@ void summary_print(FILE *out, const shown_t *shown, const snapshot_t *current,
     for (size_t i = 0; i < shown->count; i++)
         quiet += is_quiet(&self, &shown->servers[i]);
     print_heading(&self, current);
+    if (shown->findings)
+        findings_text_print_now(out, shown->findings, &options->filter, self.prefix,
+                                &options->style);
     if (options->top > 0)
         top_print(out, shown, self.prefix, options);
     for (size_t i = 0; i < shown->count; i++)

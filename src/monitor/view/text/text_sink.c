@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/printable.h"
+#include "monitor/view/text/findings_text.h"
 #include "monitor/view/text/summary.h"
 #include "monitor/view/text/totals_text.h"
 #include "monitor/view/writer.h"
@@ -21,6 +22,7 @@ typedef struct {
     summary_options_t options;
     totals_t *own; /* of what a filter takes */
     const totals_t *totals;
+    const findings_t *findings;
     bool has_line; /* of status, on the terminal now */
 } text_sink_t;
 
@@ -55,6 +57,7 @@ static sink_result_t show(sink_t *sink, const observation_t *observation, char *
     size_t size = 0;
     measure(self);
     shown_t *shown = shown_new(observation->comparison, &self->options.filter);
+    shown->findings = self->findings = observation->findings;
     self->totals = shown_totals(shown, observation, &self->options.filter, self->own);
     FILE *out = memory_stream_open(&text, &size);
     begin(self, out);
@@ -74,6 +77,8 @@ static sink_result_t end(sink_t *sink, bool any, char **error)
     measure(self);
     FILE *out = memory_stream_open(&text, &size);
     begin(self, out);
+    if (self->findings)
+        findings_text_print_run(out, self->findings, &self->options.filter, &self->options.style);
     totals_text_print(out, self->totals, &self->options.style);
     memory_stream_close(out);
     return put(self, text, size, SIZE_MAX, error);

@@ -1,0 +1,415 @@
+#include "monitor/analysis/findings.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/name_set.h"
+#include "base/vector.h"
+#include "monitor/analysis/rules.h"
+
+/* A finding, and what only the engine knows of it. */
+typedef struct {
+    finding_t seen; /* the public part; comes first */
+    uint64_t hash;
+    bool reported;         /* in the present observation */
+    bool fresh;            /* for the first time in a row */
+    double seconds_before; /* that it lasted in its former times */
+    int64_t events_before; /* likewise */
+} whole_t;
+
+struct findings {
+    const rule_settings_t *settings;
+    vector_t all;       /* whole_t * */
+    size_t *places;     /* a hash table: index in all plus 1; 0: free */
+    size_t place_count; /* a power of two */
+    vector_t now;       /* finding_t *, sorted */
+    vector_t of_run;
+    size_t left_out;
+    whole_t *beyond; /* the one that is thrown away */
+    struct timespec time;
+};
+
+const char *severity_name(severity_t severity)
+{
+    static const char *const names[] = {
+        [SEVERITY_REMARK] = "remark", [SEVERITY_WARNING] = "warning", [SEVERITY_FAULT] = "fault"};
+    return names[severity];
+}
+
+const char *finding_state_name(finding_state_t state)
+{
+    static const char *const names[] = {[FINDING_SUSPECTED] = "suspected",
+                                        [FINDING_BEGAN] = "began",
+                                        [FINDING_LASTS] = "lasts",
+                                        [FINDING_ENDED] = "ended",
+                                        [FINDING_PAST] = "past"};
+    return names[state];
+}
+
+findings_t *findings_new(const rule_settings_t *settings)
+{
+    findings_t *self = memory_new(1, sizeof *self);
+    self->settings = settings;
+    self->all.item_size = self->now.item_size = self->of_run.item_size = sizeof(whole_t *);
+    self->place_count = 64;
+    self->places = memory_new(self->place_count, sizeof *self->places);
+    return self;
+}
+
+static void empty_texts(finding_t *self)
+{
+    for (size_t i = 0; i < self->evidence_count; i++)
+        free(self->evidence[i]);
+    free(self->evidence);
+    free(self->text);
+    free(self->advice);
+    self->evidence = NULL;
+    self->evidence_count = 0;
+    self->text = self->advice = NULL;
+}
+
+static void whole_destroy(whole_t **self)
+{
+    if (!*self)
+        return;
+    finding_t *seen = &(*self)->seen;
+    empty_texts(seen);
+    free((char *)seen->about.server);
+    free((char *)seen->about.stream);
+    free((char *)seen->about.publisher);
+    free((char *)seen->about.subscriber);
+    free((char *)seen->about.object);
+    free(seen->identity);
+    free(*self);
+    *self = NULL;
+}
+
+void findings_destroy(findings_t **self)
+{
+    if (!*self)
+        return;
+    whole_t **all = (*self)->all.items;
+    for (size_t i = 0; i < (*self)->all.count; i++)
+        whole_destroy(&all[i]);
+    whole_destroy(&(*self)->beyond);
+    free((*self)->all.items);
+    free((*self)->now.items);
+    free((*self)->of_run.items);
+    free((*self)->places);
+    free(*self);
+    *self = NULL;
+}
+
+/* ---- finding again ---- */
+
+/* Each part ends with a byte that no name has. */
+static uint64_t add_to_hash(uint64_t hash, const char *text)
+{
+    return name_set_hash(name_set_hash(hash, text ? text : "\2"), "\1");
+}
+
+static uint64_t hash_of(const rule_t *rule, const finding_about_t *about)
+{
+    uint64_t hash = add_to_hash(0, rule->name);
+    hash = add_to_hash(hash, about->server);
+    hash = add_to_hash(hash, about->stream);
+    hash = add_to_hash(hash, about->publisher);
+    hash = add_to_hash(hash, about->subscriber);
+    return add_to_hash(hash, about->object);
+}
+
+/* Where a hash is, or would be put. */
+static size_t *place_of(const findings_t *self, uint64_t hash)
+{
+    whole_t *const *all = self->all.items;
+    size_t at = (size_t)hash & (self->place_count - 1);
+    while (self->places[at] != 0 && all[self->places[at] - 1]->hash != hash)
+        at = (at + 1) & (self->place_count - 1);
+    return &self->places[at];
+}
+
+static void index_all(findings_t *self)
+{
+    whole_t *const *all = self->all.items;
+    while (self->all.count * 2 >= self->place_count)
+        self->place_count *= 2;
+    free(self->places);
+    self->places = memory_new(self->place_count, sizeof *self->places);
+    for (size_t i = 0; i < self->all.count; i++)
+        *place_of(self, all[i]->hash) = i + 1;
+}
+
+static whole_t *make(const rule_t *rule, const finding_about_t *about, uint64_t hash)
+{
+    whole_t *whole = memory_new(1, sizeof *whole);
+    whole->hash = hash;
+    whole->seen = (finding_t){
+        .rule = rule,
+        .about = {.server = memory_string(about->server),
+                  .stream = memory_string(about->stream),
+                  .publisher = memory_string(about->publisher),
+                  .subscriber = memory_string(about->subscriber),
+                  .object = memory_string(about->object)},
+        .identity = memory_format("%s-%016" PRIx64, rule->name, hash),
+        .state = FINDING_SUSPECTED,
+        .events = RESPONSE_UNKNOWN,
+        .events_in_all = RESPONSE_UNKNOWN,
+    };
+    whole->events_before = RESPONSE_UNKNOWN;
+    return whole;
+}
+
+static whole_t *find_or_add(findings_t *self, const rule_t *rule, const finding_about_t *about)
+{
+    const uint64_t hash = hash_of(rule, about);
+    size_t *place = place_of(self, hash);
+    if (*place != 0)
+        return ((whole_t **)self->all.items)[*place - 1];
+    whole_t *whole = make(rule, about, hash);
+    if (self->all.count >= FINDINGS_MAXIMUM) {
+        self->left_out++;
+        whole_destroy(&self->beyond);
+        return self->beyond = whole;
+    }
+    *(whole_t **)vector_add(&self->all) = whole;
+    *place = self->all.count;
+    if (self->all.count * 2 >= self->place_count)
+        index_all(self);
+    return whole;
+}
+
+/* ---- for rules ---- */
+
+finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_about_t *about)
+{
+    whole_t *whole = find_or_add(self, rule, about);
+    finding_t *seen = &whole->seen;
+    empty_texts(seen);
+    seen->severity = rule->severity;
+    seen->events_is_minimum = false;
+    if (whole->reported)
+        return seen;
+    whole->reported = true;
+    whole->fresh =
+        seen->state == FINDING_SUSPECTED ? seen->polls == 0 : seen->state == FINDING_PAST;
+    if (whole->fresh) {
+        seen->state = FINDING_SUSPECTED;
+        seen->polls = 0;
+        seen->events = RESPONSE_UNKNOWN;
+        seen->since = seen->reported_since = self->time;
+    }
+    seen->polls++;
+    seen->seen = self->time;
+    return seen;
+}
+
+void finding_say(finding_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    free(self->text);
+    self->text = memory_vformat(format, arguments);
+    va_end(arguments);
+}
+
+void finding_evidence(finding_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    self->evidence =
+        memory_resize(self->evidence, self->evidence_count + 1, sizeof *self->evidence);
+    self->evidence[self->evidence_count++] = memory_vformat(format, arguments);
+    va_end(arguments);
+}
+
+void finding_advise(finding_t *self, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    free(self->advice);
+    self->advice = memory_vformat(format, arguments);
+    va_end(arguments);
+}
+
+void finding_add_events(finding_t *self, int64_t events)
+{
+    self->events = changes_sum(self->events == RESPONSE_UNKNOWN ? 0 : self->events, events);
+}
+
+static double seconds_between(const struct timespec *from, const struct timespec *to)
+{
+    return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
+void finding_began(finding_t *self, const struct timespec *since)
+{
+    if (seconds_between(since, &self->since) > 0)
+        self->since = *since;
+}
+
+double finding_seconds(const finding_t *self)
+{
+    return fmax(0, seconds_between(&self->since, &self->seen));
+}
+
+/* ---- after the rules ---- */
+
+static bool is_sure(const findings_t *self, const finding_t *seen)
+{
+    const rule_t *rule = seen->rule;
+    return seen->polls >= rule->polls &&
+           (!rule->holds || finding_seconds(seen) >= rule_threshold(rule, self->settings));
+}
+
+/* Begins it, or goes on with it. */
+static void settle_reported(const findings_t *self, whole_t *whole)
+{
+    finding_t *seen = &whole->seen;
+    if (seen->state != FINDING_SUSPECTED) {
+        seen->state = FINDING_LASTS;
+    } else if (is_sure(self, seen)) {
+        seen->state = FINDING_BEGAN;
+        if (seen->times == 0)
+            seen->first = seen->since;
+        seen->times++;
+        whole->seconds_before = seen->seconds_in_all;
+        whole->events_before = seen->events_in_all;
+    }
+    if (seen->state == FINDING_SUSPECTED)
+        return;
+    seen->seconds_in_all = whole->seconds_before + finding_seconds(seen);
+    seen->events_in_all = whole->events_before;
+    if (seen->events != RESPONSE_UNKNOWN)
+        seen->events_in_all = changes_sum(
+            whole->events_before == RESPONSE_UNKNOWN ? 0 : whole->events_before, seen->events);
+}
+
+/* Whether its server's answers can't tell now. */
+static bool is_unjudged(const finding_t *seen, const snapshot_t *snapshot)
+{
+    const reply_t *reply =
+        seen->about.server ? snapshot_find(snapshot, seen->about.server, 0) : NULL;
+    return reply && !reply->response && !seen->rule->failed;
+}
+
+/* Returns whether it is to be forgotten. */
+static bool settle_unreported(const findings_t *self, finding_t *seen, const snapshot_t *snapshot)
+{
+    switch (seen->state) {
+    case FINDING_SUSPECTED:
+        if (is_unjudged(seen, snapshot))
+            return false;
+        seen->polls = 0;
+        if (seen->times == 0)
+            return true;
+        seen->state = FINDING_PAST;
+        break;
+    case FINDING_BEGAN:
+    case FINDING_LASTS:
+        seen->state = FINDING_LASTS;
+        if (is_unjudged(seen, snapshot))
+            break;
+        if (seconds_between(&seen->seen, &self->time) >= seen->rule->keep)
+            seen->state = FINDING_ENDED;
+        break;
+    case FINDING_ENDED:
+        seen->state = FINDING_PAST;
+        break;
+    case FINDING_PAST:
+        break;
+    }
+    return false;
+}
+
+static int compare_findings(const void *a, const void *b)
+{
+    const finding_t *left = *(finding_t *const *)a;
+    const finding_t *right = *(finding_t *const *)b;
+    const bool left_lasts = left->state < FINDING_ENDED;
+    const bool right_lasts = right->state < FINDING_ENDED;
+    if (left_lasts != right_lasts)
+        return left_lasts ? -1 : 1;
+    if (left->severity != right->severity)
+        return left->severity > right->severity ? -1 : 1;
+    const double later = seconds_between(&left->since, &right->since);
+    if (later != 0)
+        return later > 0 ? 1 : -1;
+    return strcmp(left->identity, right->identity);
+}
+
+static void sort(vector_t *list)
+{
+    if (list->count > 1)
+        qsort(list->items, list->count, list->item_size, compare_findings);
+}
+
+static void list(findings_t *self)
+{
+    whole_t *const *all = self->all.items;
+    self->now.count = self->of_run.count = 0;
+    for (size_t i = 0; i < self->all.count; i++) {
+        if (all[i]->seen.state == FINDING_SUSPECTED && all[i]->seen.times == 0)
+            continue;
+        *(finding_t **)vector_add(&self->of_run) = &all[i]->seen;
+        if (all[i]->seen.state != FINDING_SUSPECTED && all[i]->seen.state != FINDING_PAST)
+            *(finding_t **)vector_add(&self->now) = &all[i]->seen;
+    }
+    sort(&self->now);
+    sort(&self->of_run);
+}
+
+void findings_update(findings_t *self, const snapshot_t *snapshot, const snapshot_t *previous,
+                     const comparison_t *comparison, const losses_t *losses)
+{
+    self->time = snapshot->time;
+    const rules_input_t input = {
+        .snapshot = snapshot,
+        .previous = previous,
+        .comparison = comparison,
+        .losses = losses,
+        .published = losses_published(losses),
+        .settings = self->settings,
+        .findings = self,
+        .seconds = previous ? seconds_between(&previous->time, &snapshot->time) : NAN,
+    };
+    rules_apply(&input);
+    whole_t **all = self->all.items;
+    size_t kept = 0;
+    for (size_t i = 0; i < self->all.count; i++) {
+        bool forgotten = false;
+        if (all[i]->reported)
+            settle_reported(self, all[i]);
+        else
+            forgotten = settle_unreported(self, &all[i]->seen, snapshot);
+        all[i]->reported = false;
+        if (forgotten)
+            whole_destroy(&all[i]);
+        else
+            all[kept++] = all[i];
+    }
+    if (kept < self->all.count) {
+        self->all.count = kept;
+        index_all(self);
+    }
+    list(self);
+}
+
+const finding_t *const *findings_now(const findings_t *self, size_t *count)
+{
+    *count = self->now.count;
+    return self->now.items;
+}
+
+const finding_t *const *findings_of_run(const findings_t *self, size_t *count)
+{
+    *count = self->of_run.count;
+    return self->of_run.items;
+}
+
+size_t findings_left_out(const findings_t *self)
+{
+    return self->left_out;
+}

@@ -1,0 +1,264 @@
+#include "monitor/analysis/rules.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "monitor/analysis/rules_agent.h"
+#include "monitor/analysis/rules_channels.h"
+#include "monitor/analysis/rules_connections.h"
+#include "monitor/analysis/rules_consumer.h"
+#include "monitor/analysis/rules_losses.h"
+#include "monitor/analysis/rules_timing.h"
+#include "response/names.h"
+
+/* In the order in which docs/findings.md explains them. */
+const rule_t rules[] = {
+    /* rules_losses */
+    {.name = "overflow",
+     .group = "loss",
+     .severity = SEVERITY_FAULT,
+     .title = "events lost because a queue was full",
+     .threshold = 1,
+     .unit = "events",
+     .keep = 30,
+     .subscription = rule_overflow},
+    /* rules_consumer */
+    {.name = "stuck-callback",
+     .group = "stuck",
+     .severity = SEVERITY_FAULT,
+     .title = "a callback that doesn't return",
+     .threshold = 10,
+     .unit = "s",
+     .agent_only = true,
+     .server = rule_stuck_callback},
+    /* rules_channels */
+    /* rules_connections */
+    /* rules_timing */
+    /* rules_agent */
+    {.name = "no-answer",
+     .group = "agent",
+     .severity = SEVERITY_FAULT,
+     .title = "a server that doesn't answer",
+     .failed = rule_no_answer},
+};
+
+const size_t rules_count = sizeof rules / sizeof *rules;
+
+const rule_t *rules_find(const char *name)
+{
+    for (size_t i = 0; i < rules_count; i++)
+        if (strcmp(rules[i].name, name) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+/* ---- settings ---- */
+
+bool rule_settings_set(rule_settings_t *self, const char *assignment, char **error)
+{
+    *error = NULL;
+    const char *equals = strchr(assignment, '=');
+    char *name =
+        memory_copy(assignment, equals ? (size_t)(equals - assignment) : strlen(assignment));
+    const rule_t *rule = rules_find(name);
+    char *end = NULL;
+    const double value = equals ? strtod(equals + 1, &end) : NAN;
+    if (!equals)
+        *error = memory_format("'%s' is not RULE=VALUE", assignment);
+    else if (!rule)
+        *error = memory_format("there is no rule '%s'", name);
+    else if (!rule->unit)
+        *error = memory_format("the rule '%s' has no threshold", name);
+    else if (end == equals + 1 || *end || !isfinite(value) || value < 0)
+        *error = memory_format("the threshold of '%s' is a number of at least 0 (%s), not '%s'",
+                               name, rule->unit, equals + 1);
+    free(name);
+    if (*error)
+        return false;
+    if (!self->thresholds) {
+        self->thresholds = memory_new(rules_count, sizeof *self->thresholds);
+        for (size_t i = 0; i < rules_count; i++)
+            self->thresholds[i] = rules[i].threshold;
+    }
+    self->thresholds[rule - rules] = value;
+    return true;
+}
+
+void rule_settings_clear(rule_settings_t *self)
+{
+    free(self->thresholds);
+    self->thresholds = NULL;
+}
+
+double rule_threshold(const rule_t *self, const rule_settings_t *settings)
+{
+    const ptrdiff_t index = self - rules;
+    const bool is_of_table = index >= 0 && (size_t)index < rules_count;
+    return settings && settings->thresholds && is_of_table ? settings->thresholds[index]
+                                                           : self->threshold;
+}
+
+/* ---- going through an observation ---- */
+
+/*
+ * Lists of two answers are sorted by name. Goes on in the earlier one to that name; at is where it
+ * is there. Returns the entry, or NULL.
+ */
+static const void *entry_before(const void *list, size_t count, size_t size, size_t *at,
+                                const char *name)
+{
+    while (*at < count) {
+        const void *entry = (const char *)list + *at * size;
+        const int order = strcmp(*(char *const *)entry, name); /* an entry begins with its name */
+        if (order == 0)
+            return entry;
+        if (order > 0)
+            return NULL;
+        (*at)++;
+    }
+    return NULL;
+}
+
+static const response_channel_t *channel_of(const response_t *response, const char *name)
+{
+    size_t low = 0;
+    size_t high = name ? response->channel_count : 0;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(response->channels[middle].name, name);
+        if (order == 0)
+            return &response->channels[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* The previous answer, if counts can be compared with it. */
+static const response_t *comparable(const server_part_t *part)
+{
+    return part->changes->counters_restarted ? NULL : part->before;
+}
+
+static void apply_to_subscription(const rules_input_t *input,
+                                  const rule_subscription_t *subscription)
+{
+    for (size_t i = 0; i < rules_count; i++)
+        if (rules[i].subscription)
+            rules[i].subscription(&rules[i], input, subscription);
+}
+
+static void apply_to_subscriptions(const rules_input_t *input, const server_part_t *part,
+                                   const server_losses_t *losses)
+{
+    const response_t *now = part->reply->response;
+    const response_t *before = comparable(part);
+    size_t at = 0;
+    size_t row = 0;
+    for (size_t i = 0; i < now->subscription_count; i++) {
+        const response_subscription_t *one = &now->subscriptions[i];
+        while (row < part->subscription_count &&
+               strcmp(part->subscriptions[row].topic, one->topic) < 0)
+            row++;
+        const bool has_row = row < part->subscription_count &&
+                             strcmp(part->subscriptions[row].topic, one->topic) == 0;
+        char *stream = names_stream_of_topic(one->topic);
+        const rule_subscription_t subscription = {
+            .part = part,
+            .now = one,
+            .before = before ? entry_before(before->subscriptions, before->subscription_count,
+                                            sizeof *one, &at, one->topic)
+                             : NULL,
+            .row = has_row ? &part->subscriptions[row] : NULL,
+            .loss = losses_find(losses, one->topic),
+            .publisher = published_find(input->published, stream),
+            .channel = channel_of(now, one->channel_name),
+            .stream = stream,
+        };
+        apply_to_subscription(input, &subscription);
+        free(stream);
+    }
+}
+
+static void apply_to_published(const rules_input_t *input, const server_part_t *part)
+{
+    const response_t *now = part->reply->response;
+    const response_t *before = comparable(part);
+    size_t at = 0;
+    size_t row = 0;
+    for (size_t i = 0; i < now->publisher_count; i++) {
+        const response_publisher_t *one = &now->publishers[i];
+        while (row < part->published_count && strcmp(part->published[row].name, one->name) < 0)
+            row++;
+        const bool has_row =
+            row < part->published_count && strcmp(part->published[row].name, one->name) == 0;
+        const rule_published_t published = {
+            .part = part,
+            .now = one,
+            .before = before ? entry_before(before->publishers, before->publisher_count,
+                                            sizeof *one, &at, one->name)
+                             : NULL,
+            .row = has_row ? &part->published[row] : NULL,
+        };
+        for (size_t j = 0; j < rules_count; j++)
+            if (rules[j].published)
+                rules[j].published(&rules[j], input, &published);
+    }
+}
+
+static void apply_to_channels(const rules_input_t *input, const server_part_t *part)
+{
+    const response_t *now = part->reply->response;
+    const response_t *before = comparable(part);
+    for (size_t i = 0; i < now->channel_count; i++) {
+        const response_channel_t *one = &now->channels[i];
+        for (size_t j = 0; j < rules_count; j++)
+            if (rules[j].channel)
+                rules[j].channel(&rules[j], input, part, one,
+                                 before ? channel_of(before, one->name) : NULL);
+    }
+}
+
+static void apply_to_not_connected(const rules_input_t *input, const server_part_t *part)
+{
+    const response_t *now = part->reply->response;
+    const response_t *before = comparable(part);
+    for (size_t i = 0; i < now->not_connected_count; i++) {
+        const response_not_connected_t *one = &now->not_connected[i];
+        const response_not_connected_t *last =
+            before && before->not_connected_count > 0
+                ? bsearch(one, before->not_connected, before->not_connected_count, sizeof *one,
+                          response_compare_not_connected)
+                : NULL;
+        for (size_t j = 0; j < rules_count; j++)
+            if (rules[j].not_connected)
+                rules[j].not_connected(&rules[j], input, part, one, last);
+    }
+}
+
+void rules_apply(const rules_input_t *input)
+{
+    for (size_t i = 0; i < input->comparison->part_count; i++) {
+        const server_part_t *part = &input->comparison->parts[i];
+        for (size_t j = 0; j < rules_count; j++) {
+            if (!part->changes && rules[j].failed)
+                rules[j].failed(&rules[j], input, part);
+            if (part->changes && rules[j].server)
+                rules[j].server(&rules[j], input, part);
+        }
+        if (!part->changes)
+            continue;
+        apply_to_subscriptions(input, part,
+                               losses_of_server(input->losses, part->reply->server, i));
+        apply_to_published(input, part);
+        apply_to_channels(input, part);
+        apply_to_not_connected(input, part);
+    }
+    for (size_t j = 0; j < rules_count; j++)
+        if (rules[j].everything)
+            rules[j].everything(&rules[j], input);
+}

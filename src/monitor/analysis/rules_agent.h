@@ -1,0 +1,11 @@
+/*
+ * rules_agent: the rules of what can't be seen, for lack of an agent or of an answer; see rules.h.
+ */
+#ifndef STEM_RULES_AGENT_H
+#define STEM_RULES_AGENT_H
+
+#include "monitor/analysis/rules.h"
+
+void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+
+#endif

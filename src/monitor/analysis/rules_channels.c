@@ -1,0 +1,1 @@
+#include "monitor/analysis/rules_channels.h"

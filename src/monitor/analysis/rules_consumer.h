@@ -1,0 +1,12 @@
+/*
+ * rules_consumer: the rules of what the event consumer thread, which runs all callbacks, is doing;
+ * see rules.h.
+ */
+#ifndef STEM_RULES_CONSUMER_H
+#define STEM_RULES_CONSUMER_H
+
+#include "monitor/analysis/rules.h"
+
+void rule_stuck_callback(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+
+#endif
