@@ -369,6 +369,28 @@ static void two_publishers_of_one_name(void **state)
     end_run(&run);
 }
 
+/* In whichever order the servers are named. */
+static void a_publisher_is_found_behind_its_subscriber(void **state)
+{
+    (void)state;
+    run_t run = begin_run();
+    const loss_t *loss = NULL;
+    for (int i = 0; i < 2; i++) {
+        snapshot_t *snapshot = snapshot_new(2);
+        char *texts[] = {received(7, 7, 0, 1), pushed(10 + i)};
+        for (size_t j = 0; j < 2; j++) {
+            snapshot->replies[j].server = memory_format("dserver/s/%zu", j);
+            snapshot->replies[j].response = answers_parse(texts[j]);
+            free(texts[j]);
+        }
+        losses_update(run.losses, history_previous(run.history), snapshot);
+        history_remember(run.history, &snapshot);
+        loss = losses_find(losses_of_server(run.losses, "dserver/s/0", 0), TOPIC);
+    }
+    assert_int_equal(loss->not_received, 3);
+    end_run(&run);
+}
+
 /* One poll: of two servers that publish and one that subscribes. A text may be NULL: it failed. */
 static const loss_t *poll_three(run_t *self, const char *const *texts)
 {
@@ -840,6 +862,7 @@ int main(void)
         cmocka_unit_test(answers_that_leave_out_more_than_there_can_be),
         cmocka_unit_test(streams_without_numbers),
         cmocka_unit_test(two_publishers_of_one_name),
+        cmocka_unit_test(a_publisher_is_found_behind_its_subscriber),
         cmocka_unit_test(what_the_agent_counts),
         cmocka_unit_test(what_the_agent_has_no_baseline_for),
         cmocka_unit_test(a_publisher_that_answers_in_another_way),

@@ -107,10 +107,15 @@ void published_destroy(published_t **self)
     *self = NULL;
 }
 
+static int compare_name(const void *name, const void *stream)
+{
+    return strcmp(name, ((const published_stream_t *)stream)->name);
+}
+
 const published_stream_t *published_find(const published_t *self, const char *name)
 {
-    const published_stream_t key = {.name = name};
     if (self->streams.count == 0)
         return NULL;
-    return bsearch(&key, self->streams.items, self->streams.count, sizeof key, compare_streams);
+    return bsearch(name, self->streams.items, self->streams.count, sizeof(published_stream_t),
+                   compare_name);
 }
