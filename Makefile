@@ -18,7 +18,7 @@ WHEEL  := $(BUILD)-wheel
 
 # Tests wait far more than they work, so several of them run for each processor.
 WORKERS ?= $(shell n=$$((3 * $$(nproc))); echo $$((n < 16 ? n : 16)))
-PYTEST   = $(PYTHON) -m pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadgroup)
+PYTEST   = scripts/run-pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadgroup)
 
 # On a terminal Ninja shows its progress in one line; in a log it would be hundreds of lines.
 NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
