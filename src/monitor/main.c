@@ -270,7 +270,7 @@ static int monitor(const options_t *options)
         return EXIT_FAILURE;
     }
     self.messages = messages_new(STDERR_FILENO);
-    self.run = run_new(&self.signals, self.messages, NULL);
+    self.run = run_new(&self.signals, self.messages, &self.options.rules);
     const int status = options->read ? read_recording(&self) : ask_servers(&self);
     run_destroy(&self.run);
     outlet_destroy(&self.output);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "monitor/thresholds.h"
 
 /* Bounds that keep calculations with times from overflowing, and the machine from spinning. */
 #define SECONDS_MIN     0.01
@@ -28,6 +29,8 @@ enum {
     LONG_TOP,
     LONG_BY,
     LONG_ONLY,
+    LONG_THRESHOLD,
+    LONG_THRESHOLDS,
 };
 
 /* The N of --changes without a value. */
@@ -55,6 +58,8 @@ static const struct option long_options[] = {
     {"top", required_argument, NULL, LONG_TOP},
     {"by", required_argument, NULL, LONG_BY},
     {"only", required_argument, NULL, LONG_ONLY},
+    {"threshold", required_argument, NULL, LONG_THRESHOLD},
+    {"thresholds", required_argument, NULL, LONG_THRESHOLDS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -142,6 +147,26 @@ static char *seconds_error(int letter, const char *text, double max)
                          text, SECONDS_MIN, max);
 }
 
+static char *take_threshold(options_t *options, const char *assignment)
+{
+    char *why = NULL;
+    if (rule_settings_set(&options->rules, assignment, &why))
+        return NULL;
+    char *error = memory_format("--threshold: %s", why);
+    free(why);
+    return error;
+}
+
+static char *take_thresholds(options_t *options, const char *path)
+{
+    char *why = NULL;
+    if (thresholds_read(&options->rules, path, &why))
+        return NULL;
+    char *error = memory_format("--thresholds: %s", why);
+    free(why);
+    return error;
+}
+
 /* Handles an option that has a value; returns what is wrong with it, or NULL. */
 static char *take_value(options_t *options, int letter, char *value)
 {
@@ -201,6 +226,10 @@ static char *take_value(options_t *options, int letter, char *value)
     case LONG_ONLY:
         options->only[summary->filter.count++] = value;
         break;
+    case LONG_THRESHOLD:
+        return take_threshold(options, value);
+    case LONG_THRESHOLDS:
+        return take_thresholds(options, value);
     default:
         options->excluded[options->selection.excluded_count++] = value; /* LONG_EXCLUDE */
         break;
@@ -321,6 +350,7 @@ void options_clear(options_t *options)
     free(options->excluded);
     free(options->only);
     options->excluded = options->only = NULL;
+    rule_settings_clear(&options->rules);
 }
 
 void options_help(FILE *out)
@@ -364,6 +394,8 @@ void options_help(FILE *out)
         "      --top N                show the top N streams of all servers instead\n"
         "      --by KEY               what --top sorts by: loss (default), rate, latency or\n"
         "                             processing (the last two need -m, and the agent)\n"
+        "      --threshold RULE=VALUE from which value on a rule finds something; may be repeated\n"
+        "      --thresholds FILE      the same from a file, RULE=VALUE on each line\n"
         "      --no-color             no colour and no status line on a terminal\n"
         "  -h, --help                 print this help and exit\n"
         "  -V, --version              print the version and exit\n"

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "monitor/analysis/rules.h"
 #include "monitor/poll/selection.h"
 #include "monitor/recording/recording.h"
 #include "monitor/view/view_options.h"
@@ -21,6 +22,7 @@ typedef struct {
     const char *read;              /* a recording to be shown instead of asking servers; or NULL */
     view_options_t view;           /* how to print */
     char **only;                   /* its patterns of streams; free the list with options_clear() */
+    rule_settings_t rules;         /* thresholds; free them with options_clear() */
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
     bool list;                     /* print what would be watched, and exit */

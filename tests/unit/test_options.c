@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "monitor/options.h"
 
@@ -166,6 +167,66 @@ static void test_what_to_print(void **state)
     wrong("--top 0: not a number of streams", (const char *const[]){"--top", "0", "a/b/c", NULL});
 }
 
+static double threshold_of(const options_t *options, const char *rule)
+{
+    return rule_threshold(rules_find(rule), &options->rules);
+}
+
+static const char *thresholds_file(const char *text)
+{
+    static char path[] = "/tmp/test_options.XXXXXX";
+    memcpy(path + sizeof path - 7, "XXXXXX", 6);
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return path;
+}
+
+static void test_thresholds(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *path = thresholds_file("# ours\n\n  stuck-callback=0.5 # short\noverflow=9\r\n");
+    const char *const words[] = {"--threshold", "stuck-callback=3", "--thresholds", path,
+                                 "--threshold", "overflow=2e1",     "a/b/c",        NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    assert_true(threshold_of(&options, "stuck-callback") == 0.5);
+    assert_true(threshold_of(&options, "overflow") == 20);
+    options_clear(&options);
+    assert_int_equal(parse(&options, &error, (const char *const[]){"a/b/c", NULL}), OPTIONS_RUN);
+    assert_true(threshold_of(&options, "stuck-callback") == 10);
+    options_clear(&options);
+    unlink(path);
+}
+
+static void test_wrong_thresholds(void **state)
+{
+    (void)state;
+    wrong("--threshold: 'overflow' is not RULE=VALUE",
+          (const char *const[]){"--threshold", "overflow", "a/b/c", NULL});
+    wrong("--threshold: there is no rule 'overfl'",
+          (const char *const[]){"--threshold", "overfl=1", "a/b/c", NULL});
+    wrong("the rule 'no-answer' has no threshold",
+          (const char *const[]){"--threshold", "no-answer=1", "a/b/c", NULL});
+    static const char *const bad[] = {"overflow=",    "overflow=-1",  "overflow=nan",
+                                      "overflow=inf", "overflow=1x",  "overflow=0x1",
+                                      "overflow= 1",  "overflow=1 ",  "overflow==1",
+                                      "overflow=+1",  "overflow=--1", "overflow=1e999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        wrong("the threshold of 'overflow' is a number of at least 0 (events)",
+              (const char *const[]){"--threshold", bad[i], "a/b/c", NULL});
+    const char *path = thresholds_file("\noverflow=1\nbogus=1\n");
+    wrong(": line 3: there is no rule 'bogus'",
+          (const char *const[]){"--thresholds", path, "a/b/c", NULL});
+    unlink(path);
+    wrong("--thresholds: /nonexistent/file: can't read it: No such file",
+          (const char *const[]){"--thresholds", "/nonexistent/file", "a/b/c", NULL});
+    wrong("--thresholds: /: can't read it: Is a directory",
+          (const char *const[]){"--thresholds", "/", "a/b/c", NULL});
+}
+
 static void test_help_and_version(void **state)
 {
     (void)state;
@@ -221,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_what_to_watch),
         cmocka_unit_test(test_the_recording),
         cmocka_unit_test(test_what_to_print),
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_wrong_thresholds),
         cmocka_unit_test(test_help_and_version),
         cmocka_unit_test(test_numbers_are_checked),
         cmocka_unit_test(test_wrong_lines),

@@ -65,13 +65,16 @@ bool rule_settings_set(rule_settings_t *self, const char *assignment, char **err
     const rule_t *rule = rules_find(name);
     char *end = NULL;
     const double value = equals ? strtod(equals + 1, &end) : NAN;
+    const bool is_number = equals && end > equals + 1 && *end == '\0' && isfinite(value) &&
+                           strchr("0123456789.", equals[1]) &&
+                           equals[1 + strspn(equals + 1, "0123456789.eE+-")] == '\0';
     if (!equals)
         *error = memory_format("'%s' is not RULE=VALUE", assignment);
     else if (!rule)
         *error = memory_format("there is no rule '%s'", name);
     else if (!rule->unit)
         *error = memory_format("the rule '%s' has no threshold", name);
-    else if (end == equals + 1 || *end || !isfinite(value) || value < 0)
+    else if (!is_number)
         *error = memory_format("the threshold of '%s' is a number of at least 0 (%s), not '%s'",
                                name, rule->unit, equals + 1);
     free(name);

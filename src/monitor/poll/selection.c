@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list_file.h"
 #include "base/memory.h"
 #include "response/names.h"
 #include "tango/tango_client.h"
@@ -78,23 +79,6 @@ static bool add_name(selection_t *self, const selection_options_t *options, cons
     return true;
 }
 
-/* Cuts off blanks and a comment; a '#' begins one at the start of a line or after a blank. */
-static char *trim(char *line)
-{
-    static const char blanks[] = " \t\r\n";
-    line += strspn(line, blanks);
-    for (char *c = line; *c; c++) {
-        if (*c == '#' && (c == line || strchr(blanks, c[-1]))) {
-            *c = '\0';
-            break;
-        }
-    }
-    size_t length = strlen(line);
-    while (length > 0 && strchr(blanks, line[length - 1]))
-        line[--length] = '\0';
-    return line;
-}
-
 static bool add_file(selection_t *self, const selection_options_t *options, const char *path,
                      char **error)
 {
@@ -105,7 +89,7 @@ static bool add_file(selection_t *self, const selection_options_t *options, cons
     size_t room = 0;
     bool good = true;
     for (size_t number = 1; good && getline(&line, &room, file) >= 0; number++) {
-        const char *name = trim(line);
+        const char *name = list_file_trim(line);
         if (strpbrk(name, " \t"))
             good = fail(error, memory_format("%s: line %zu: only one name per line", path, number));
         else if (*name)
