@@ -98,6 +98,26 @@ static const counter_t of_publisher[] = {
      .help = "Bytes of the events pushed, all frames, each event once."},
 };
 
+static const counter_t of_channel[] = {
+    {.key = "heartbeat_count",
+     .offset = offsetof(channel_counts_t, heartbeat_count),
+     .kind = COUNTER_GROWS,
+     .agent_only = true,
+     .is_no_news = true, /* one comes every 10 s */
+     .json = "heartbeats",
+     .heading = "heartbeats",
+     .metric = "tango_event_heartbeats_total",
+     .help = "Heartbeats received on an event channel."},
+    {.key = "missed_heartbeat_count",
+     .offset = offsetof(channel_counts_t, missed_heartbeat_count),
+     .kind = COUNTER_GROWS,
+     .agent_only = true,
+     .json = "missed_heartbeats",
+     .heading = "missed heartbeats",
+     .metric = "tango_event_missed_heartbeats_total",
+     .help = "Heartbeats that were due and had not arrived when the next one did."},
+};
+
 static const counter_t of_agent[] = {
     {.key = "uncounted",
      .offset = offsetof(agent_counts_t, uncounted),
@@ -122,6 +142,7 @@ static const counter_t of_agent[] = {
 
 const counters_t counters_of_subscription = TABLE(of_subscription);
 const counters_t counters_of_publisher = TABLE(of_publisher);
+const counters_t counters_of_channel = TABLE(of_channel);
 const counters_t counters_of_agent = TABLE(of_agent);
 
 #define HAS_EACH(lines, counts)                                                                    \
@@ -130,6 +151,7 @@ const counters_t counters_of_agent = TABLE(of_agent);
 
 HAS_EACH(of_subscription, subscription_counts_t);
 HAS_EACH(of_publisher, publisher_counts_t);
+HAS_EACH(of_channel, channel_counts_t);
 HAS_EACH(of_agent, agent_counts_t);
 
 void counters_clear(const counters_t *self, void *counts)

@@ -1,6 +1,6 @@
 /*
- * counters: what a server counts of each subscription, of each stream that it publishes, and of
- * itself.
+ * counters: what a server counts of each subscription, of each stream that it publishes, of each
+ * event channel, and of itself.
  *
  * A counter is declared here and nowhere else: as a member of its counts, and as a line of their
  * table in counters.c. Answers are parsed, kept, compared, added up and shown by means of the
@@ -39,6 +39,12 @@ typedef struct {
                                    one higher; see response_pushed_count_is_next() */
     int64_t byte_count;         /* of these events as handed to ZeroMQ; agent only */
 } publisher_counts_t;
+
+/* Of one event channel; agent only. */
+typedef struct {
+    int64_t heartbeat_count;        /* received since the channel was connected */
+    int64_t missed_heartbeat_count; /* due, and not there when the next one came */
+} channel_counts_t;
 
 /* Of the agent in a server. */
 typedef struct {
@@ -81,6 +87,7 @@ typedef struct {
 
 extern const counters_t counters_of_subscription; /* subscription_counts_t */
 extern const counters_t counters_of_publisher;    /* publisher_counts_t */
+extern const counters_t counters_of_channel;      /* channel_counts_t */
 extern const counters_t counters_of_agent;        /* agent_counts_t */
 
 /* The number of a counter in its counts. */

@@ -70,7 +70,10 @@ typedef struct {
 
 typedef struct {
     char *name;     /* the publisher's admin device */
-    char *endpoint; /* e.g. "tcp://127.0.0.1:42713"; NULL where not given */
+    char *endpoint; /* of its heartbeats, e.g. "tcp://127.0.0.1:42713"; NULL where not given */
+    char *event_endpoint; /* of its events, or NULL; agent only */
+    char *last_heartbeat; /* ISO time or NULL; agent only */
+    channel_counts_t counts;
 } response_channel_t;
 
 /* A subscription that Tango could not make yet and keeps retrying. "" if not given. */

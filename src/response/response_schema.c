@@ -123,6 +123,7 @@ static void *add_channel(draft_t *self, char *name)
 {
     response_channel_t *channel = vector_add(&self->channels);
     channel->name = name;
+    counters_clear(&counters_of_channel, &channel->counts);
     return channel;
 }
 
@@ -243,9 +244,13 @@ static const node_t subscriptions_node = {.kind = NODE_NAMES,
 
 static const field_t channel_fields[] = {
     {"endpoint", FIELD_STRING, .offset = offsetof(response_channel_t, endpoint)},
+    {"event_endpoint", FIELD_STRING, .offset = offsetof(response_channel_t, event_endpoint)},
+    {"last_heartbeat", FIELD_STRING, .offset = offsetof(response_channel_t, last_heartbeat)},
 };
-static const node_t channel_node = {
-    .kind = NODE_RECORD, FIELDS(channel_fields), .add = add_channel};
+static const node_t channel_node = {.kind = NODE_RECORD,
+                                    FIELDS(channel_fields),
+                                    COUNTERS(counters_of_channel, response_channel_t, counts),
+                                    .add = add_channel};
 static const node_t channels_node = {.kind = NODE_NAMES,
                                      .section = "client.event_channels",
                                      .open = open_channels,

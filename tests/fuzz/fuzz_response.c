@@ -77,6 +77,9 @@ static void check_response(const response_t *response)
         before = response->channels[i].name;
         check_text(response->channels[i].name);
         check_text(response->channels[i].endpoint);
+        check_text(response->channels[i].event_endpoint);
+        check_text(response->channels[i].last_heartbeat);
+        check_counts(&counters_of_channel, &response->channels[i].counts);
     }
     for (size_t i = 0; i < response->not_connected_count; i++) {
         const response_not_connected_t *one = &response->not_connected[i];

@@ -60,8 +60,7 @@ AGENT = {
     "truncated": {"event_counters": 1, "event_streams": 1, "event_callbacks": 1, "not_connected": 1, "event_channels": 1},
 }
 # The monitor takes any type for what it doesn't read.
-UNREAD = {"last_subscription", "event_endpoint", "heartbeat_count", "missed_heartbeat_count", "thread_id",
-          "longest_callback_micros", "longest_callback_topic", "delayed_since"}
+UNREAD = {"last_subscription", "thread_id", "longest_callback_micros", "longest_callback_topic", "delayed_since"}
 
 
 ODD_TEXTS = [

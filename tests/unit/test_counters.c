@@ -18,7 +18,7 @@
 #include "monitor/view/text/summary.h"
 #include "monitor/view/text/totals_text.h"
 
-/* The three tables, and where an answer has their counters. */
+/* The tables, and where an answer has their counters. */
 typedef struct {
     const counters_t *counters;
     const char *format; /* of an answer; takes a counter with its value */
@@ -30,6 +30,8 @@ static const tested_table_t subscriptions = {
     &counters_of_subscription, "{" AGENT ", 'client': {'event_callbacks': {'t.x': {%s}}}}"};
 static const tested_table_t publishers = {
     &counters_of_publisher, "{" AGENT ", 'server': {'event_streams': {'t.x': {%s}}}}"};
+static const tested_table_t channels = {&counters_of_channel,
+                                        "{" AGENT ", 'client': {'event_channels': {'c': {%s}}}}"};
 static const tested_table_t agents = {&counters_of_agent,
                                       "{'version': 1, 'agent': {'pid': 1, %s}}"};
 
@@ -37,6 +39,8 @@ static const void *counts_of(const tested_table_t *table, const response_t *resp
 {
     if (table == &subscriptions)
         return &response->subscriptions[0].counts;
+    if (table == &channels)
+        return &response->channels[0].counts;
     return table == &publishers ? (const void *)&response->publishers[0].counts
                                 : &response->agent_counts;
 }
@@ -67,6 +71,7 @@ static void for_all(void (*check)(const tested_table_t *table, const counter_t *
 {
     for_each(&subscriptions, check);
     for_each(&publishers, check);
+    for_each(&channels, check);
     for_each(&agents, check);
 }
 
@@ -114,8 +119,8 @@ static void each_line_has_a_member_of_its_own(void **state)
 {
     (void)state;
     const counters_t *const tables[] = {&counters_of_subscription, &counters_of_publisher,
-                                        &counters_of_agent};
-    for (size_t t = 0; t < 3; t++)
+                                        &counters_of_channel, &counters_of_agent};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (size_t i = 0; i < tables[t]->count; i++) {
             const counter_t *one = &tables[t]->list[i];
             assert_true(one->offset % sizeof(int64_t) == 0);
@@ -134,8 +139,8 @@ static void each_metric_has_a_good_name(void **state)
 {
     (void)state;
     const counters_t *const tables[] = {&counters_of_subscription, &counters_of_publisher,
-                                        &counters_of_agent};
-    for (size_t t = 0; t < 3; t++)
+                                        &counters_of_channel, &counters_of_agent};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (size_t i = 0; i < tables[t]->count; i++) {
             const counter_t *one = &tables[t]->list[i];
             if (!one->metric)
@@ -176,6 +181,7 @@ static void what_an_answer_does_not_tell_is_kept(void **state)
     (void)state;
     for_each(&subscriptions, check_kept);
     for_each(&publishers, check_kept);
+    for_each(&channels, check_kept);
 }
 
 static void check_compared(const tested_table_t *table, const counter_t *counter)
@@ -184,7 +190,8 @@ static void check_compared(const tested_table_t *table, const counter_t *counter
     for (int64_t count = 12; count < 14; count++) {
         response_t *now = answer_with(table, counter, count);
         changes_t *changes = changes_new(before, now, NULL, NULL);
-        const size_t changed = changes->subscription_count + changes->publisher_count;
+        const size_t changed =
+            changes->subscription_count + changes->publisher_count + changes->channel_count;
         /* The known losses are lost_event_count, if there is nothing else. */
         const bool is_news = !counter->is_no_news || is_lost(counter);
         assert_int_equal(changed, count == 12 || !is_news ? 0 : 1);
@@ -199,6 +206,7 @@ static void a_counter_that_changed_is_a_change(void **state)
     (void)state;
     for_each(&subscriptions, check_compared);
     for_each(&publishers, check_compared);
+    for_each(&channels, check_compared);
 }
 
 static void check_fell(const tested_table_t *table, const counter_t *counter)
@@ -229,7 +237,12 @@ static snapshot_t *snapshot_with(time_t time, const tested_table_t *table, const
     snapshot_t *snapshot = snapshot_new(1);
     snapshot->time.tv_sec = time;
     snapshot->replies[0].server = memory_string("dserver/a/1");
-    snapshot->replies[0].response = answer_with(table, counter, count);
+    response_t *response = answer_with(table, counter, count);
+    /* A channel is only shown if there is other news than a heartbeat. */
+    static char *const endpoints[] = {"tcp://h:1", "tcp://h:2"};
+    if (table == &channels)
+        response->channels[0].endpoint = endpoints[count == 12];
+    snapshot->replies[0].response = response;
     return snapshot;
 }
 
@@ -269,7 +282,10 @@ static void check_step(const tested_table_t *table, const counter_t *counter)
 {
     polls_t polls = polls_with(table, counter);
     const server_part_t *part = &polls.comparison->parts[0];
-    if (!counter->is_no_news || is_lost(counter)) {
+    if (table == &channels) {
+        assert_int_equal(counter_of(counter, &part->channels[0].shown->counts), 15);
+        assert_int_equal(counter_of(counter, &part->channels[0].steps), 3);
+    } else if (!counter->is_no_news || is_lost(counter)) {
         const void *steps = table == &subscriptions ? (const void *)&part->subscriptions[0].steps
                                                     : &part->published[0].steps;
         const void *counts = table == &subscriptions ? (const void *)part->subscriptions[0].counts
@@ -285,6 +301,7 @@ static void each_counter_has_a_step(void **state)
     (void)state;
     for_each(&subscriptions, check_step);
     for_each(&publishers, check_step);
+    for_each(&channels, check_step);
 }
 
 typedef void print_t(FILE *out, const shown_t *shown, const snapshot_t *current,
@@ -318,7 +335,7 @@ static void check_json(const tested_table_t *table, const counter_t *counter)
     polls_t polls = polls_with(table, counter);
     char *text = print(&polls, summary_json_write);
     char *member = memory_format("\"%s\":15,", counter->json);
-    char *step = memory_format("\"%s_step\":3,", counter->json);
+    char *step = memory_format("\"%s_step\":3", counter->json);
     assert_holds(text, member);
     if (table != &agents && counter->kind != COUNTER_LEVEL)
         assert_holds(text, step);
@@ -354,6 +371,7 @@ static void each_counter_with_a_heading_has_a_column(void **state)
     (void)state;
     for_each(&subscriptions, check_column);
     for_each(&publishers, check_column);
+    for_each(&channels, check_column);
 }
 
 /* Two polls added up, as JSON and as text behind it. */
@@ -425,10 +443,10 @@ static void each_counter_is_documented(void **state)
 {
     (void)state;
     const counters_t *const tables[] = {&counters_of_subscription, &counters_of_publisher,
-                                        &counters_of_agent};
+                                        &counters_of_channel, &counters_of_agent};
     char *answer = document("answer.md");
     char *monitor = document("monitor.md");
-    for (size_t t = 0; t < 3; t++)
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
         for (size_t i = 0; i < tables[t]->count; i++) {
             const counter_t *counter = &tables[t]->list[i];
             char *key = memory_format("`%s`", counter->key);

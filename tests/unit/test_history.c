@@ -246,6 +246,25 @@ static void test_published_streams_that_were_left_out_are_kept(void **state)
     assert_int_equal(response->publishers[1].counts.pushed_event_count, 3);
 }
 
+static void test_channels_that_were_left_out_are_kept(void **state)
+{
+    (void)state;
+    remember_one("{'version': 1, 'agent': {'pid': 1}, 'client': {'event_channels': {'a': "
+                 "{'endpoint': 'x', 'event_endpoint': 'y', 'last_heartbeat': 't', "
+                 "'heartbeat_count': 4}, 'b': {'heartbeat_count': 5}}}}");
+    remember_one("{'version': 1, 'agent': {'pid': 1, 'truncated': {'event_channels': 1}}, "
+                 "'client': {'event_channels': {'b': {'heartbeat_count': null}}}}");
+    const response_t *response = last_of("a")->response;
+    assert_int_equal(response->channel_count, 2);
+    const response_channel_t *a = &response->channels[0];
+    assert_string_equal(a->name, "a");
+    assert_string_equal(a->endpoint, "x");
+    assert_string_equal(a->event_endpoint, "y");
+    assert_string_equal(a->last_heartbeat, "t");
+    assert_int_equal(a->counts.heartbeat_count, 4);
+    assert_int_equal(response->channels[1].counts.heartbeat_count, 5);
+}
+
 static void test_no_more_is_believed_to_be_left_out_than_is_kept(void **state)
 {
     (void)state;
@@ -274,6 +293,7 @@ int main(void)
         HISTORY_TEST(test_of_another_kind_of_answer_nothing_is_kept),
         HISTORY_TEST(test_a_failure_in_between_changes_nothing_of_that),
         HISTORY_TEST(test_published_streams_that_were_left_out_are_kept),
+        HISTORY_TEST(test_channels_that_were_left_out_are_kept),
         HISTORY_TEST(test_no_more_is_believed_to_be_left_out_than_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

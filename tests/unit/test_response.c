@@ -300,6 +300,31 @@ static void test_consumer_thread(void **state)
     response_destroy(&response);
 }
 
+static void test_channels_of_the_agent(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"version\": 1, \"agent\": {}, \"client\": {\"event_channels\": {\"a\": {\"endpoint\": "
+        "\"tcp://h:1\", \"event_endpoint\": \"tcp://h:2\", \"last_heartbeat\": \"t\", "
+        "\"heartbeat_count\": 7, \"missed_heartbeat_count\": 2}, \"b\": {\"event_endpoint\": "
+        "null}}}}";
+    response_t *response = response_parse(text, sizeof text - 1, NULL);
+    assert_non_null(response);
+    assert_int_equal(response->channel_count, 2);
+    const response_channel_t *a = &response->channels[0];
+    assert_string_equal(a->endpoint, "tcp://h:1");
+    assert_string_equal(a->event_endpoint, "tcp://h:2");
+    assert_string_equal(a->last_heartbeat, "t");
+    assert_int_equal(a->counts.heartbeat_count, 7);
+    assert_int_equal(a->counts.missed_heartbeat_count, 2);
+    const response_channel_t *b = &response->channels[1];
+    assert_null(b->endpoint);
+    assert_null(b->event_endpoint);
+    assert_null(b->last_heartbeat);
+    assert_int_equal(b->counts.heartbeat_count, RESPONSE_UNKNOWN);
+    response_destroy(&response);
+}
+
 /* What the agent can't know, and what it omits. */
 static void test_unknown_losses_and_truncated_lists(void **state)
 {
@@ -726,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_legacy_absent_sides),
         cmocka_unit_test(test_agent_publisher),
+        cmocka_unit_test(test_channels_of_the_agent),
         cmocka_unit_test(test_unknown_losses_and_truncated_lists),
         cmocka_unit_test(test_agent_subscriber),
         cmocka_unit_test(test_consumer_thread),

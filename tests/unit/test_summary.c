@@ -627,6 +627,33 @@ static void test_channels_and_not_connected(void **state)
         "  new   i/j/k          interface_change\n");
 }
 
+#define CHANNEL(text)                                                                              \
+    "{'version': 1, 'agent': {'pid': 1}, 'client': {'event_channels': {'c': {" text "}}}}"
+
+/* Of the agent, which counts heartbeats; one more of them is no news. */
+static void test_heartbeats_of_channels(void **state)
+{
+    (void)state;
+    static const char once[] =
+        CHANNEL("'endpoint': 'tcp://h:2', 'event_endpoint': 'tcp://h:3', 'heartbeat_count': 3, "
+                "'missed_heartbeat_count': 0, 'last_heartbeat': 'T1'");
+    assert_change(once,
+                  CHANNEL("'endpoint': 'tcp://h:2', 'event_endpoint': 'tcp://h:3', "
+                          "'heartbeat_count': 4, 'missed_heartbeat_count': 0, "
+                          "'last_heartbeat': 'T2'"),
+                  "dserver/srv/1: no change\n");
+    assert_change(
+        once,
+        CHANNEL("'endpoint': 'tcp://h:2', 'event_endpoint': 'tcp://h:5', "
+                "'heartbeat_count': 5, 'missed_heartbeat_count': 2, "
+                "'last_heartbeat': 'T3'"),
+        "dserver/srv/1\n"
+        "  event channel  endpoint   heartbeats       missed heartbeats       events from "
+        "                 last heartbeat\n"
+        "  c              tcp://h:2           5 (+2)                  2 (+2)  tcp://h:5   "
+        "(was tcp://h:3)  T3\n");
+}
+
 static void test_names_of_two_tango_hosts_are_whole(void **state)
 {
     (void)state;
@@ -653,7 +680,8 @@ static void test_text_from_the_network_is_harmless(void **state)
         snapshot_of(START, "{'version': 1, 'agent': {'version': '\\u001b[31m', "
                            "'tango_version': '\\n10'}, 'server': {'event_counters': "
                            "{'tango://\\u001b[2J/\\u0007a\\u009b1m.change': 3}}, 'client': "
-                           "{'event_channels': {'tango://\\u001b[2J/b': {'endpoint': '\\r'}}}}");
+                           "{'event_channels': {'tango://\\u001b[2J/b': {'endpoint': '\\r', "
+                           "'heartbeat_count': 0, 'missed_heartbeat_count': 0}}}}");
     assert_summary(NULL, snapshot, false,
                    "2026-09-21T14:13:20+00:00  1 of 1 server answered\n"
                    "(names without tango://?[2J/)\n"
@@ -791,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_server_restart),
         cmocka_unit_test(test_subscription_details),
         cmocka_unit_test(test_channels_and_not_connected),
+        cmocka_unit_test(test_heartbeats_of_channels),
         cmocka_unit_test(test_names_of_two_tango_hosts_are_whole),
         cmocka_unit_test(test_text_from_the_network_is_harmless),
         cmocka_unit_test(test_top_of_a_first_answer),

@@ -169,9 +169,10 @@ static void find_subscriptions(changes_t *self, const response_t *before, const 
     }
 }
 
-static bool same_endpoint(const response_channel_t *a, const response_channel_t *b)
+static bool same_channel(const response_channel_t *a, const response_channel_t *b)
 {
-    return same_text(a->endpoint, b->endpoint);
+    return counters_are_same(&counters_of_channel, &a->counts, &b->counts) &&
+           same_text(a->endpoint, b->endpoint) && same_text(a->event_endpoint, b->event_endpoint);
 }
 
 static void find_channels(changes_t *self, const response_t *before, const response_t *after)
@@ -183,7 +184,7 @@ static void find_channels(changes_t *self, const response_t *before, const respo
     self->channels =
         memory_new(before->channel_count + after->channel_count, sizeof *self->channels);
     for (pair_t pair; merge_next(&merge, &pair);)
-        if (pair.kind != CHANGE_CHANGED || !same_endpoint(pair.before, pair.after))
+        if (pair.kind != CHANGE_CHANGED || !same_channel(pair.before, pair.after))
             self->channels[self->channel_count++] =
                 (channel_change_t){.kind = pair.kind, .before = pair.before, .after = pair.after};
 }

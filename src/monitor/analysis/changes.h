@@ -34,7 +34,7 @@ typedef struct {
 } subscription_change_t;
 
 typedef struct {
-    change_kind_t kind; /* changed: another endpoint */
+    change_kind_t kind; /* changed: another endpoint, or missed heartbeats */
     const response_channel_t *before;
     const response_channel_t *after;
 } channel_change_t;

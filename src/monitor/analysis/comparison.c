@@ -167,6 +167,26 @@ static subscription_row_t compare_subscription(const server_part_t *part,
     return row;
 }
 
+/* ---- channels ---- */
+
+static channel_row_t compare_channel(const server_part_t *part, const channel_change_t *change)
+{
+    const response_channel_t *before = change->before;
+    const response_channel_t *after = change->after;
+    channel_row_t row = {.change = change, .shown = after ? after : before};
+    counters_clear(&counters_of_channel, &row.steps);
+    if (!after)
+        return row;
+    const bool comparable = before && !part->changes->counters_restarted;
+    const bool restarted =
+        comparable && counters_fell(&counters_of_channel, &before->counts, &after->counts);
+    if (comparable && !restarted)
+        set_steps(&counters_of_channel, &row.steps, &before->counts, &after->counts);
+    else if (restarted || began_since(part, change->kind))
+        set_steps(&counters_of_channel, &row.steps, NULL, &after->counts);
+    return row;
+}
+
 /* ---- servers ---- */
 
 static double seconds_of(const snapshot_t *snapshot, const reply_t *reply)
@@ -206,6 +226,9 @@ static void compare_streams(server_part_t *part, const server_losses_t *losses)
     for (size_t i = 0; i < changes->subscription_count; i++)
         part->subscriptions[part->subscription_count++] =
             compare_subscription(part, &changes->subscriptions[i], losses);
+    part->channels = memory_new(changes->channel_count, sizeof *part->channels);
+    for (size_t i = 0; i < changes->channel_count; i++)
+        part->channels[part->channel_count++] = compare_channel(part, &changes->channels[i]);
 }
 
 static server_part_t compare_reply(const snapshot_t *previous, const snapshot_t *current,
@@ -248,6 +271,7 @@ void comparison_destroy(comparison_t **self)
         changes_destroy(&comparison->parts[i].changes);
         free(comparison->parts[i].published);
         free(comparison->parts[i].subscriptions);
+        free(comparison->parts[i].channels);
     }
     free(comparison->parts);
     free(comparison);

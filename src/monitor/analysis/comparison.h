@@ -49,6 +49,13 @@ typedef struct {
     duration_t processing;
 } subscription_row_t;
 
+/* One event channel that is new, changed or gone. */
+typedef struct {
+    const channel_change_t *change;
+    const response_channel_t *shown; /* in the answer, or in the last one that had it */
+    channel_counts_t steps;
+} channel_row_t;
+
 /* One server's part of a snapshot. */
 typedef struct {
     const reply_t *reply;
@@ -60,6 +67,8 @@ typedef struct {
     size_t published_count;
     subscription_row_t *subscriptions; /* by topic */
     size_t subscription_count;
+    channel_row_t *channels; /* by name */
+    size_t channel_count;
 } server_part_t;
 
 typedef struct {

@@ -47,6 +47,16 @@ static void copy_subscription(response_t *self, void *to, const void *from)
     copy->latency = copy->processing = NULL;
 }
 
+static void copy_channel(response_t *self, void *to, const void *from)
+{
+    response_channel_t *copy = to;
+    *copy = *(const response_channel_t *)from;
+    copy->name = copy_string(self, copy->name);
+    copy->endpoint = copy_string(self, copy->endpoint);
+    copy->event_endpoint = copy_string(self, copy->event_endpoint);
+    copy->last_heartbeat = copy_string(self, copy->last_heartbeat);
+}
+
 static void keep_publisher(void *now, const void *before)
 {
     counters_keep(&counters_of_publisher, &((response_publisher_t *)now)->counts,
@@ -57,6 +67,12 @@ static void keep_subscription(void *now, const void *before)
 {
     counters_keep(&counters_of_subscription, &((response_subscription_t *)now)->counts,
                   &((const response_subscription_t *)before)->counts);
+}
+
+static void keep_channel(void *now, const void *before)
+{
+    counters_keep(&counters_of_channel, &((response_channel_t *)now)->counts,
+                  &((const response_channel_t *)before)->counts);
 }
 
 /* ---- lists ---- */
@@ -117,6 +133,7 @@ void continuity_take_over(response_t *self, const response_t *before)
     static const kind_t publishers = {sizeof(response_publisher_t), keep_publisher, copy_publisher};
     static const kind_t subscriptions = {sizeof(response_subscription_t), keep_subscription,
                                          copy_subscription};
+    static const kind_t channels = {sizeof(response_channel_t), keep_channel, copy_channel};
     const response_truncated_t *truncated = &self->truncated;
     const int64_t streams = truncated->event_streams > truncated->event_counters
                                 ? truncated->event_streams
@@ -133,4 +150,10 @@ void continuity_take_over(response_t *self, const response_t *before)
         continuity_left_out(truncated->event_callbacks, self->subscription_count));
     self->subscriptions = (response_subscription_t *)(void *)subscribed.items;
     self->subscription_count = subscribed.count;
+    const list_t connected =
+        take_over(self, &channels, (list_t){(char *)self->channels, self->channel_count},
+                  (list_t){(char *)before->channels, before->channel_count},
+                  continuity_left_out(truncated->event_channels, self->channel_count));
+    self->channels = (response_channel_t *)(void *)connected.items;
+    self->channel_count = connected.count;
 }

@@ -21,8 +21,9 @@ enum { CONTINUITY_MAXIMUM_KEPT = 65536 };
 int64_t continuity_left_out(int64_t truncated, size_t count);
 
 /*
- * Takes over from the previous answer, of the same process, what this one doesn't say: publishers
- * and subscriptions that it omitted (see response_truncated_t), and counts that are unknown in it.
+ * Takes over from the previous answer, of the same process, what this one doesn't say: publishers,
+ * subscriptions and channels that it omitted (see response_truncated_t), and counts that are
+ * unknown in it.
  * So it stands for all that is known. Of each kind, at most CONTINUITY_MAXIMUM_KEPT are kept in
  * total: an agent has no capacity for more, and a server that claims so is not believed for ever.
  */

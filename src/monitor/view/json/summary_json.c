@@ -131,17 +131,24 @@ static void write_subscription(json_output_t *json, const server_part_t *part,
     write_duration(json, "processing_micros", &row->processing);
 }
 
+static void write_channel(json_output_t *json, const channel_row_t *row)
+{
+    const response_channel_t *shown = row->shown;
+    json_output_string(json, "channel", shown->name);
+    json_output_string(json, "state", state_of(row->change->kind));
+    json_output_string(json, "endpoint", shown->endpoint);
+    json_output_string(json, "event_endpoint", shown->event_endpoint);
+    json_output_string(json, "last_heartbeat", shown->last_heartbeat);
+    for (size_t i = 0; i < counters_of_channel.count; i++)
+        write_counter(json, &counters_of_channel.list[i], &shown->counts, &row->steps);
+}
+
 static void write_channels(json_output_t *json, const shown_server_t *server)
 {
-    const changes_t *changes = server->part->changes;
     json_output_open(json, "channels", '[');
-    for (size_t i = 0; i < changes->channel_count; i++) {
-        const channel_change_t *change = &changes->channels[i];
-        const response_channel_t *shown = change->after ? change->after : change->before;
+    for (size_t i = 0; i < server->part->channel_count; i++) {
         json_output_open(json, NULL, '{');
-        json_output_string(json, "channel", shown->name);
-        json_output_string(json, "state", state_of(change->kind));
-        json_output_string(json, "endpoint", shown->endpoint);
+        write_channel(json, &server->part->channels[i]);
         json_output_close(json, '}');
     }
     json_output_close(json, ']');

@@ -67,6 +67,21 @@ void stream_cells_count(text_table_t *table, int64_t count)
         text_table_cellf(table, "%" PRId64, count);
 }
 
+void stream_cells_count_columns(text_table_t *table, const counter_t *counter, const char *heading)
+{
+    text_table_column(table, heading,
+                      TEXT_TABLE_RIGHT | (counter->agent_only ? TEXT_TABLE_OPTIONAL : 0));
+    text_table_column(table, "", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL | TEXT_TABLE_JOINED);
+}
+
+void stream_cells_step(text_table_t *table, int64_t step)
+{
+    if (step > 0)
+        text_table_cellf(table, "(+%" PRId64 ")", step);
+    else
+        text_table_cell(table, "");
+}
+
 void stream_cells_lost(text_table_t *table, int64_t lost, bool is_minimum, bool is_derived)
 {
     text_table_cellf(table, "%s%" PRId64 "%s", is_minimum ? ">=" : "", lost,

@@ -16,6 +16,12 @@ const char *stream_cells_short_name(const char *prefix, const char *name);
 /* Adds a cell with a count, or a "-" if it is RESPONSE_UNKNOWN. */
 void stream_cells_count(text_table_t *table, int64_t count);
 
+/* Adds two columns, for a counter and its increase. */
+void stream_cells_count_columns(text_table_t *table, const counter_t *counter, const char *heading);
+
+/* Adds a cell with an increase; it is empty if there is none. */
+void stream_cells_step(text_table_t *table, int64_t step);
+
 /* The mark of a number that the monitor derived, and the note below a table that has one. */
 #define STREAM_CELLS_MARK    "*"
 #define STREAM_CELLS_DERIVED STREAM_CELLS_MARK " derived from counters,"

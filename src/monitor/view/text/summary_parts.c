@@ -30,3 +30,9 @@ const char *summary_tag(change_kind_t kind, bool first)
     /* In a first answer all is new: saying so on every line would hide what matters. */
     return kind == CHANGE_NEW && !first ? "new" : "";
 }
+
+bool summary_shows_counter(const counter_t *counter, const server_part_t *part)
+{
+    return counter->heading &&
+           (!counter->agent_only || part->reply->response->dialect == RESPONSE_AGENT);
+}

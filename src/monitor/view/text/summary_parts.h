@@ -34,6 +34,9 @@ void summary_print_table(const summary_t *self, text_table_t *table);
  */
 const char *summary_tag(change_kind_t kind, bool first);
 
+/* Whether a counter has a column: those that only the agent has are never known for others. */
+bool summary_shows_counter(const counter_t *counter, const server_part_t *part);
+
 /* ---- summary_streams.c ---- */
 
 /* Print the tables of what a server pushes and of what it has subscribed to. */

@@ -9,29 +9,6 @@
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-static void add_step(text_table_t *table, int64_t step)
-{
-    if (step > 0)
-        text_table_cellf(table, "(+%" PRId64 ")", step);
-    else
-        text_table_cell(table, "");
-}
-
-/* Two columns, for a counter and its increase. */
-static void add_count_columns(text_table_t *table, const counter_t *counter, const char *heading)
-{
-    text_table_column(table, heading,
-                      TEXT_TABLE_RIGHT | (counter->agent_only ? TEXT_TABLE_OPTIONAL : 0));
-    text_table_column(table, "", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL | TEXT_TABLE_JOINED);
-}
-
-/* Counters that only the agent has are only shown for it: they are never known for others. */
-static bool is_shown(const counter_t *counter, const server_part_t *part)
-{
-    return counter->heading &&
-           (!counter->agent_only || part->reply->response->dialect == RESPONSE_AGENT);
-}
-
 static void add_tag(char **tags, const char *tag)
 {
     if (!*tag)
@@ -80,8 +57,8 @@ void summary_print_publishers(const summary_t *self, const shown_server_t *serve
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "published event stream", TEXT_TABLE_LEFT);
     for (size_t i = 0; i < counters->count; i++)
-        if (is_shown(&counters->list[i], part))
-            add_count_columns(table, &counters->list[i], counters->list[i].heading);
+        if (summary_shows_counter(&counters->list[i], part))
+            stream_cells_count_columns(table, &counters->list[i], counters->list[i].heading);
     add_rate_column(table, part);
     if (has_durations(self, part))
         add_duration_columns(table, "push [us] median");
@@ -98,10 +75,10 @@ void summary_print_publishers(const summary_t *self, const shown_server_t *serve
             text_table_row_color(table, COLOR_WARNING);
         text_table_cell(table, summary_short_name(self, row->name));
         for (size_t j = 0; j < counters->count; j++) {
-            if (!is_shown(&counters->list[j], part))
+            if (!summary_shows_counter(&counters->list[j], part))
                 continue;
             stream_cells_count(table, counter_of(&counters->list[j], &row->counts));
-            add_step(table, counter_of(&counters->list[j], &row->steps));
+            stream_cells_step(table, counter_of(&counters->list[j], &row->steps));
         }
         add_rate(table, part, !after, row->rate);
         if (has_durations(self, part))
@@ -147,7 +124,7 @@ static void add_losses(text_table_t *table, const server_part_t *part,
         text_table_cell(table, NULL); /* nothing can be derived for the time before this answer */
     else
         stream_cells_lost(table, loss->lost, loss->is_minimum, loss->source == LOSS_DERIVED);
-    add_step(table, loss->step);
+    stream_cells_step(table, loss->step);
     if (part->changes->first)
         return;
     /* If the publisher isn't watched, the cell is empty, not "-". */
@@ -177,7 +154,7 @@ static void add_counters(text_table_t *table, const server_part_t *part,
 {
     for (size_t i = 0; i < counters_of_subscription.count; i++) {
         const counter_t *counter = &counters_of_subscription.list[i];
-        if (!is_shown(counter, part))
+        if (!summary_shows_counter(counter, part))
             continue;
         if (counter->kind == COUNTER_LOST) {
             add_losses(table, part, row);
@@ -185,7 +162,7 @@ static void add_counters(text_table_t *table, const server_part_t *part,
             add_level(table, counter, row);
         } else {
             stream_cells_count(table, counter_of(counter, row->counts));
-            add_step(table, counter_of(counter, &row->steps));
+            stream_cells_step(table, counter_of(counter, &row->steps));
         }
     }
 }
@@ -240,10 +217,10 @@ static void add_subscription_columns(text_table_t *table, const shown_server_t *
     for (size_t i = 0; i < counters_of_subscription.count; i++) {
         const counter_t *counter = &counters_of_subscription.list[i];
         const bool lost = counter->kind == COUNTER_LOST;
-        if (!is_shown(counter, server->part))
+        if (!summary_shows_counter(counter, server->part))
             continue;
-        add_count_columns(table, counter,
-                          lost && server->new_losses > 0 ? "LOST" : counter->heading);
+        stream_cells_count_columns(table, counter,
+                                   lost && server->new_losses > 0 ? "LOST" : counter->heading);
         if (lost && !server->part->changes->first)
             text_table_column(table, "not received", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
     }
