@@ -109,6 +109,8 @@ typedef struct {
     char *topic;         /* whose callbacks run, or NULL */
     char *since;         /* ISO time or NULL */
     double state_micros; /* for how long, or NAN */
+    double longest_callback_micros; /* of all events so far, the present one included; or NAN */
+    char *longest_callback_topic;   /* whose that was, or NULL */
     double delayed_micros; /* for how long it has executed control commands only, while events wait;
                               or NAN */
 } response_consumer_t;
@@ -150,6 +152,7 @@ typedef struct response {
     agent_counts_t agent_counts;
     response_truncated_t truncated; /* each 0 if the answer doesn't say */
     char *agent_attached; /* ISO time of the agent's start in this process; NULL without it */
+    char *agent_time;     /* ISO time of the answer, by its host's clock; likewise */
 
     struct arena *strings; /* all of the above but the lists; private */
 } response_t;

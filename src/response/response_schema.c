@@ -4,6 +4,9 @@
 
 /* ---- records ---- */
 
+static const response_consumer_t no_consumer = {
+    .state_micros = NAN, .longest_callback_micros = NAN, .delayed_micros = NAN};
+
 static void *open_server(draft_t *self, bool present)
 {
     self->has_content = true;
@@ -20,7 +23,7 @@ static void *open_client(draft_t *self, bool present)
     self->subscriptions.count = self->channels.count = self->not_connected.count = 0;
     self->receive_samples.count = 0;
     self->response->receive_perf_on = false;
-    self->response->consumer = (response_consumer_t){.state_micros = NAN, .delayed_micros = NAN};
+    self->response->consumer = no_consumer;
     return self->response;
 }
 
@@ -29,6 +32,7 @@ static void *open_agent(draft_t *self, bool present)
     response_t *response = self->response;
     self->has_agent = present;
     response->agent_version = response->tango_version = response->agent_attached = NULL;
+    response->agent_time = NULL;
     response->agent_pid = RESPONSE_UNKNOWN;
     counters_clear(&counters_of_agent, &response->agent_counts);
     response->truncated = (response_truncated_t){0};
@@ -45,7 +49,7 @@ static void *open_truncated(draft_t *self, bool present)
 static void *open_consumer(draft_t *self, bool present)
 {
     (void)present;
-    self->response->consumer = (response_consumer_t){.state_micros = NAN, .delayed_micros = NAN};
+    self->response->consumer = no_consumer;
     return &self->response->consumer;
 }
 
@@ -300,6 +304,10 @@ static const field_t consumer_fields[] = {
     {"topic", FIELD_STRING, .offset = offsetof(response_consumer_t, topic)},
     {"since", FIELD_STRING, .offset = offsetof(response_consumer_t, since)},
     {"state_micros", FIELD_MICROS, .offset = offsetof(response_consumer_t, state_micros)},
+    {"longest_callback_micros", FIELD_MICROS,
+     .offset = offsetof(response_consumer_t, longest_callback_micros)},
+    {"longest_callback_topic", FIELD_STRING,
+     .offset = offsetof(response_consumer_t, longest_callback_topic)},
     {"delayed_micros", FIELD_MICROS, .offset = offsetof(response_consumer_t, delayed_micros)},
 };
 static const node_t consumer_node = {
@@ -330,6 +338,7 @@ static const field_t agent_fields[] = {
     {"tango_version", FIELD_STRING, .offset = offsetof(response_t, tango_version)},
     {"pid", FIELD_COUNT, .offset = offsetof(response_t, agent_pid)},
     {"attached", FIELD_STRING, .offset = offsetof(response_t, agent_attached)},
+    {"time", FIELD_STRING, .offset = offsetof(response_t, agent_time)},
     {"truncated", FIELD_NODE, .node = &truncated_node},
 };
 static const node_t agent_node = {.kind = NODE_RECORD,

@@ -37,11 +37,13 @@ def test_an_idle_server_answers_like_the_built_in_command(servers, agent_lib):
     assert answer["server"]["perf"] is None
     assert answer["client"] is None
     assert ("agent" in answer) != BUILT_IN
+    before = datetime.now(timezone.utc)
     agent = ask(server)["agent"]
     assert agent["pid"] == server.pid
     assert agent["tango_version"].count(".") == 2
     attached = datetime.fromisoformat(agent["attached"])
     assert abs((datetime.now(timezone.utc) - attached).total_seconds()) < 120
+    assert before <= datetime.fromisoformat(agent["time"]) <= datetime.now(timezone.utc)
 
 
 def test_a_client_of_the_built_in_command_works_unchanged(servers, agent_lib, database):

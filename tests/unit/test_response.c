@@ -263,6 +263,7 @@ static void test_agent_publisher(void **state)
     assert_string_equal(response->tango_version, "9.3.4");
     assert_int_equal(response->agent_pid, 4711);
     assert_string_equal(response->agent_attached, "2026-11-23T01:02:03.000+00:00");
+    assert_string_equal(response->agent_time, "2026-11-23T03:00:01.500+00:00");
     assert_int_equal(response->publisher_count, 2);
     assert_string_equal(response->publishers[0].name, "tango://host:10000/foo/bar/pub/attr.change");
     assert_int_equal(response->publishers[0].counts.pushed_event_count, 36);
@@ -282,13 +283,16 @@ static void test_consumer_thread(void **state)
     static const char text[] =
         "{\"version\": 1, \"agent\": {\"uncounted\": 3}, \"client\": {\"consumer_thread\": "
         "{\"thread_id\": 7, \"state\": \"callbacks\", \"topic\": \"t\", \"since\": \"s\", "
-        "\"state_micros\": 5, \"delayed_micros\": null}}}";
+        "\"state_micros\": 5, \"longest_callback_micros\": 9, \"longest_callback_topic\": \"l\", "
+        "\"delayed_micros\": null}}}";
     response_t *response = response_parse(text, sizeof text - 1, NULL);
     assert_non_null(response);
     assert_string_equal(response->consumer.state, "callbacks");
     assert_string_equal(response->consumer.topic, "t");
     assert_string_equal(response->consumer.since, "s");
     assert_micros(response->consumer.state_micros, 5);
+    assert_micros(response->consumer.longest_callback_micros, 9);
+    assert_string_equal(response->consumer.longest_callback_topic, "l");
     assert_true(isnan(response->consumer.delayed_micros));
     assert_int_equal(response->agent_counts.uncounted, 3);
     response_destroy(&response);

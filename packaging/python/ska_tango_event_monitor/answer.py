@@ -198,6 +198,8 @@ class AgentInfo:
     tango_version: Optional[str] = None
     pid: Optional[int] = None
     attached: Optional[datetime.datetime] = None
+    #: When it answered, by its host's clock.
+    time: Optional[datetime.datetime] = None
     uncounted: Optional[int] = None
     #: How many events arrived under names that the server has no subscription for.
     unknown_topic_event_count: Optional[int] = None
@@ -570,6 +572,7 @@ def parse(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
             tango_version=agent.text("tango_version"),
             pid=agent.count("pid"),
             attached=agent.time("attached"),
+            time=agent.time("time"),
             uncounted=agent.count("uncounted"),
             unknown_topic_event_count=agent.count("unknown_topic_event_count"),
             truncated=_truncated(agent),

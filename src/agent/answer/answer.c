@@ -549,6 +549,7 @@ static void write_agent(answer_t *self, streams_t *streams, const answer_origin_
     json_key(json, "pid");
     json_integer(json, getpid());
     key_time(json, "attached", origin->attached_ns);
+    key_time(json, "time", clock_realtime_ns());
     /* How often something was not counted because a table was full. */
     key_count(json, "uncounted",
               atomic_load(&streams->published.streams.refused) +

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/name_set.h"
+#include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/rules.h"
 
@@ -239,20 +240,15 @@ void finding_add_events(finding_t *self, int64_t events)
     self->events = changes_sum(self->events == RESPONSE_UNKNOWN ? 0 : self->events, events);
 }
 
-static double seconds_between(const struct timespec *from, const struct timespec *to)
-{
-    return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
-}
-
 void finding_began(finding_t *self, const struct timespec *since)
 {
-    if (seconds_between(since, &self->since) > 0)
+    if (timespec_seconds_between(since, &self->since) > 0)
         self->since = *since;
 }
 
 double finding_seconds(const finding_t *self)
 {
-    return fmax(0, seconds_between(&self->since, &self->seen));
+    return fmax(0, timespec_seconds_between(&self->since, &self->seen));
 }
 
 /* ---- after the rules ---- */
@@ -261,6 +257,7 @@ static bool is_sure(const findings_t *self, const finding_t *seen)
 {
     const rule_t *rule = seen->rule;
     return seen->polls >= rule->polls &&
+           (!rule->counts || (double)seen->events >= rule_threshold(rule, self->settings)) &&
            (!rule->holds || finding_seconds(seen) >= rule_threshold(rule, self->settings));
 }
 
@@ -300,7 +297,9 @@ static bool settle_unreported(const findings_t *self, finding_t *seen, const sna
 {
     switch (seen->state) {
     case FINDING_SUSPECTED:
-        if (is_unjudged(seen, snapshot))
+        if (is_unjudged(seen, snapshot) ||
+            (seen->rule->counts &&
+             timespec_seconds_between(&seen->seen, &self->time) < seen->rule->keep))
             return false;
         seen->polls = 0;
         if (seen->times == 0)
@@ -312,7 +311,7 @@ static bool settle_unreported(const findings_t *self, finding_t *seen, const sna
         seen->state = FINDING_LASTS;
         if (is_unjudged(seen, snapshot))
             break;
-        if (seconds_between(&seen->seen, &self->time) >= seen->rule->keep)
+        if (timespec_seconds_between(&seen->seen, &self->time) >= seen->rule->keep)
             seen->state = FINDING_ENDED;
         break;
     case FINDING_ENDED:
@@ -334,7 +333,7 @@ static int compare_findings(const void *a, const void *b)
         return left_lasts ? -1 : 1;
     if (left->severity != right->severity)
         return left->severity > right->severity ? -1 : 1;
-    const double later = seconds_between(&left->since, &right->since);
+    const double later = timespec_seconds_between(&left->since, &right->since);
     if (later != 0)
         return later > 0 ? 1 : -1;
     return strcmp(left->identity, right->identity);
@@ -373,7 +372,7 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
         .published = losses_published(losses),
         .settings = self->settings,
         .findings = self,
-        .seconds = previous ? seconds_between(&previous->time, &snapshot->time) : NAN,
+        .seconds = previous ? timespec_seconds_between(&previous->time, &snapshot->time) : NAN,
     };
     rules_apply(&input);
     whole_t **all = self->all.items;

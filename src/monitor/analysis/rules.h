@@ -63,6 +63,8 @@ struct rule {
     const char *unit; /* e.g. "s"; NULL: it has no threshold */
     bool holds;       /* the threshold is how many seconds it must have been reported for */
     unsigned polls;   /* it must have been reported in so many observations in a row; 0: 1 */
+    bool counts;      /* the threshold is how many events it must have, with no more than
+                         `keep` seconds between two reports */
     double keep;      /* it ends when it wasn't reported for so many seconds; 0: at once */
     bool agent_only;  /* nothing but our agent's answers can show it */
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/name_set.h"
+#include "base/timespec.h"
 
 struct totals {
     void *index; /* a tree of total_t *: tsearch(3) */
@@ -272,11 +273,6 @@ double totals_seconds_of(const totals_t *self, const char *server)
     return found ? (*found)->seconds : 0;
 }
 
-static double seconds_between(const struct timespec *from, const struct timespec *to)
-{
-    return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
-}
-
 totals_sums_t totals_sum_up(const totals_t *self)
 {
     totals_sums_t sums = {
@@ -296,7 +292,7 @@ totals_sums_t totals_sum_up(const totals_t *self)
     }
     if (self->subscribed.streams > 0)
         add_sums(&sums.sum, &self->subscribed.sum);
-    const double seconds = seconds_between(&self->first, &self->last);
+    const double seconds = timespec_seconds_between(&self->first, &self->last);
     if (sums.seconds <= 0)
         sums.seconds = seconds;
     return sums;

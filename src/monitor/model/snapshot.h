@@ -29,6 +29,7 @@ typedef struct {
 
 typedef struct snapshot {
     struct timespec time; /* CLOCK_REALTIME, when the servers were asked */
+    double asked;         /* the same moment by the clock of reply_t's answered; 0: not known */
     reply_t *replies;     /* one per server, in the order in which the user named them */
     size_t reply_count;
     bool is_recorded; /* from a recording: it may be of another run than the previous one */

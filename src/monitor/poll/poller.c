@@ -5,6 +5,7 @@
 
 #include "base/local_time.h"
 #include "base/memory.h"
+#include "base/monotonic.h"
 #include "monitor/poll/poller_parts.h"
 
 poller_t *poller_new(const target_t *targets, size_t target_count, double timeout_seconds,
@@ -107,6 +108,7 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
 {
     snapshot_t *snapshot = snapshot_new(self->workers.count);
     clock_gettime(CLOCK_REALTIME, &snapshot->time);
+    snapshot->asked = monotonic_seconds();
     for (size_t i = 0; i < self->workers.count; i++) {
         reply_t *reply = &snapshot->replies[i];
         reply->server = memory_string(self->workers.all[i]->name);

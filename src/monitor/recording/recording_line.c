@@ -187,6 +187,8 @@ char *recording_line(const snapshot_t *snapshot, const findings_t *findings,
     FILE *out = memory_stream_open(&line, size);
     fputs("{\"time\":", out);
     write_time(out, &snapshot->time);
+    if (snapshot->asked > 0)
+        fprintf(out, ",\"asked\":%.6f", snapshot->asked);
     fputs(",\"replies\":{", out);
     for (size_t i = 0; i < snapshot->reply_count; i++) {
         const reply_t *reply = &snapshot->replies[i];

@@ -9,6 +9,7 @@
 
 #include "base/json_text.h"
 #include "base/memory.h"
+#include "base/timespec.h"
 #include "monitor/recording/delta.h"
 #include "monitor/recording/line_reader.h"
 #include "monitor/recording/recording_line.h"
@@ -122,68 +123,16 @@ static bool is_object(json_slice_t value)
     return value.size > 0 && value.text[0] == '{';
 }
 
-/* Reads the digits after a decimal point, in nanoseconds. */
-static long parse_fraction(const char **text)
-{
-    long nanos = 0;
-    long unit = 100000000;
-    for (; **text >= '0' && **text <= '9'; (*text)++, unit /= 10)
-        nanos += (**text - '0') * unit;
-    return nanos;
-}
-
-/* "Z" or "+01:00"; false if it is none. */
-static bool parse_offset(const char *text, long *seconds)
-{
-    *seconds = 0;
-    if (strcmp(text, "Z") == 0)
-        return true;
-    struct tm fields = {0};
-    const char *rest =
-        text[0] == '+' || text[0] == '-' ? strptime(text + 1, "%H:%M", &fields) : "x";
-    *seconds = (fields.tm_hour * 60L + fields.tm_min) * 60 * (text[0] == '-' ? -1 : 1);
-    return rest && *rest == '\0';
-}
-
-/* Years that have four digits in every time zone: from 1001 to 9998. */
-#define TIME_MIN INT64_C(-30578688000)
-#define TIME_END INT64_C(253370764800)
-
-/* strptime() takes the 30th of February. */
-static bool has_day(const struct tm *fields)
-{
-    struct tm day = {
-        .tm_year = fields->tm_year, .tm_mon = fields->tm_mon, .tm_mday = fields->tm_mday};
-    timegm(&day);
-    return day.tm_mday == fields->tm_mday;
-}
-
-/* "2026-03-01T12:00:00.000000+01:00"; without the offset it is local time, as the script wrote it.
- */
+/* As a string of JSON. */
 static bool parse_time(json_slice_t value, struct timespec *time)
 {
     if (!is_string(value))
         return false;
     size_t size = 0;
     char *text = json_text_string(value, &size);
-    struct tm fields = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &fields);
-    *time = (struct timespec){0};
-    bool good = rest != NULL && strlen(text) == size && has_day(&fields);
-    if (good && *rest == '.') {
-        rest++;
-        time->tv_nsec = parse_fraction(&rest);
-    }
-    if (good && *rest == '\0') {
-        fields.tm_isdst = -1;
-        time->tv_sec = mktime(&fields);
-    } else if (good) {
-        long offset = 0;
-        good = parse_offset(rest, &offset);
-        time->tv_sec = timegm(&fields) - offset;
-    }
+    const bool good = strlen(text) == size && timespec_parse(text, time);
     free(text);
-    return good && time->tv_sec >= TIME_MIN && time->tv_sec < TIME_END;
+    return good;
 }
 
 /* ---- replies ---- */
@@ -232,8 +181,8 @@ static void read_data(base_t *base, json_slice_t data, json_slice_t changes, jso
 /* More seconds than any machine has been running. */
 #define CLOCK_MAX 1e12
 
-/* When it was answered, by the clock of the monitor that recorded it; 0: not known. */
-static double read_answered(json_slice_t value)
+/* A time by the monotonic clock of the monitor that recorded it; 0: not known. */
+static double read_monotonic(json_slice_t value)
 {
     const bool is_number = value.size > 0 && strchr("0123456789", *value.text);
     const double seconds = is_number ? json_text_number(value.text, value.size) : 0;
@@ -247,7 +196,7 @@ static void read_reply(replay_t *self, json_slice_t value, size_t place, reply_t
     json_slice_t values[COUNT];
     find_values(value, COUNT, names, values);
     if (values[DATA].size > 0 || values[CHANGES].size > 0) {
-        reply->answered = read_answered(values[ANSWERED]);
+        reply->answered = read_monotonic(values[ANSWERED]);
         read_data(base_of(self, reply->server, place), values[DATA], values[CHANGES],
                   values[REMOVED], reply);
         return;
@@ -255,7 +204,7 @@ static void read_reply(replay_t *self, json_slice_t value, size_t place, reply_t
     reply->error = is_string(values[ERROR]) ? json_text_string(values[ERROR], NULL)
                                             : memory_string("no answer");
     if (is_string(values[TEXT])) {
-        reply->answered = read_answered(values[ANSWERED]);
+        reply->answered = read_monotonic(values[ANSWERED]);
         reply->data = json_text_string(values[TEXT], &reply->data_size);
         reply->data_is_text = true;
     }
@@ -283,8 +232,8 @@ static char *lost_note(const replay_t *self, size_t number, json_slice_t lost)
 /* The content of a line of JSON. */
 static void read_object(replay_t *self, json_slice_t object, size_t number, source_item_t *item)
 {
-    enum { TIME, REPLIES, LOST, COUNT };
-    static const char *const names[] = {"time", "replies", "lost_snapshots"};
+    enum { TIME, ASKED, REPLIES, LOST, COUNT };
+    static const char *const names[] = {"time", "asked", "replies", "lost_snapshots"};
     json_slice_t values[COUNT];
     struct timespec time;
     find_values(object, COUNT, names, values);
@@ -307,6 +256,7 @@ static void read_object(replay_t *self, json_slice_t object, size_t number, sour
     }
     item->snapshot = snapshot_new(count);
     item->snapshot->time = time;
+    item->snapshot->asked = read_monotonic(values[ASKED]);
     item->snapshot->is_recorded = true;
     json_member_t member;
     size_t at = 0;
