@@ -14,6 +14,8 @@
 
 #include "base/memory.h"
 #include "base/monotonic.h"
+#include "base/terminal.h"
+#include "monitor/explain.h"
 #include "monitor/limits.h"
 #include "monitor/messages.h"
 #include "monitor/options.h"
@@ -32,6 +34,8 @@
 #define PROGRAM "ska-tango-event-monitor"
 
 #define EXIT_USAGE 2
+
+enum { EXPLAIN_WIDTH = 80 };
 
 typedef struct {
     options_t options;
@@ -287,6 +291,18 @@ static int finish_printing(void)
     return EXIT_FAILURE;
 }
 
+/* As wide as the terminal, but no wider than what is easy to read. */
+static void explain(const options_t *options)
+{
+    const bool on_terminal = terminal_is_capable(STDOUT_FILENO);
+    const size_t width = on_terminal ? terminal_width(STDOUT_FILENO) : 0;
+    const text_style_t style = {
+        .width = width == 0 || width > EXPLAIN_WIDTH ? EXPLAIN_WIDTH : width,
+        .color = on_terminal && !options->view.no_color && !terminal_no_color(),
+    };
+    explain_print(stdout, options->explained, options->explained_count, &options->rules, &style);
+}
+
 int main(int argc, char **argv)
 {
     /*
@@ -300,6 +316,10 @@ int main(int argc, char **argv)
     switch (options_parse(&options, argc, argv, &error)) {
     case OPTIONS_RUN:
         status = monitor(&options);
+        break;
+    case OPTIONS_EXPLAIN:
+        explain(&options);
+        status = finish_printing();
         break;
     case OPTIONS_HELP:
         options_help(stdout);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "monitor/explain.h"
 #include "monitor/thresholds.h"
 
 /* Bounds that keep calculations with times from overflowing, and the machine from spinning. */
@@ -31,6 +32,7 @@ enum {
     LONG_ONLY,
     LONG_THRESHOLD,
     LONG_THRESHOLDS,
+    LONG_EXPLAIN,
 };
 
 /* The N of --changes without a value. */
@@ -60,6 +62,7 @@ static const struct option long_options[] = {
     {"only", required_argument, NULL, LONG_ONLY},
     {"threshold", required_argument, NULL, LONG_THRESHOLD},
     {"thresholds", required_argument, NULL, LONG_THRESHOLDS},
+    {"explain", optional_argument, NULL, LONG_EXPLAIN},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -228,6 +231,10 @@ static char *take_value(options_t *options, int letter, char *value)
         break;
     case LONG_THRESHOLD:
         return take_threshold(options, value);
+    case LONG_EXPLAIN:
+        options->explain = true;
+        options->explained[options->explained_count++] = value;
+        break;
     case LONG_THRESHOLDS:
         return take_thresholds(options, value);
     default:
@@ -258,6 +265,9 @@ static void take_flag(options_t *options, int letter)
         break;
     case LONG_LIST:
         options->list = true;
+        break;
+    case LONG_EXPLAIN:
+        options->explain = true;
         break;
     case LONG_CHANGES:
         options->recording.full_every = FULL_EVERY;
@@ -291,6 +301,20 @@ static char *option_error(int letter, const char *argument)
     return memory_format("%s: no such option, or ambiguous", argument);
 }
 
+/* Takes what follows --explain as names of rules; returns what is wrong with one, or NULL. */
+static char *check_explained(options_t *options)
+{
+    const selection_options_t *selection = &options->selection;
+    for (size_t i = 0; i < selection->name_count; i++)
+        options->explained[options->explained_count++] = selection->names[i];
+    char *why = NULL;
+    for (size_t i = 0; i < options->explained_count && !why; i++)
+        why = explain_error(options->explained[i]);
+    char *error = why ? memory_format("--explain: %s", why) : NULL;
+    free(why);
+    return error;
+}
+
 /* What is wrong with the combination of valid options; NULL: nothing. */
 static char *check(const options_t *options)
 {
@@ -321,6 +345,7 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     options->selection.excluded = options->excluded;
     options->only = memory_new((size_t)argc, sizeof *options->only);
     options->view.summary.filter.patterns = options->only;
+    options->explained = memory_new((size_t)argc, sizeof *options->explained);
     *error = NULL;
     optind = 0; /* so that tests may parse more than one command line */
     int letter = 0;
@@ -341,14 +366,16 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     options->selection.names = argv + optind;
     options->selection.name_count = (size_t)(argc - optind);
     if (!*error)
-        *error = check(options);
-    return *error ? OPTIONS_WRONG : OPTIONS_RUN;
+        *error = options->explain ? check_explained(options) : check(options);
+    return *error ? OPTIONS_WRONG : options->explain ? OPTIONS_EXPLAIN : OPTIONS_RUN;
 }
 
 void options_clear(options_t *options)
 {
     free(options->excluded);
     free(options->only);
+    free(options->explained);
+    options->explained = NULL;
     options->excluded = options->only = NULL;
     rule_settings_clear(&options->rules);
 }
@@ -358,6 +385,7 @@ void options_help(FILE *out)
     fputs(
         "Usage: ska-tango-event-monitor [OPTION]... DEVICE...\n"
         "       ska-tango-event-monitor [OPTION]... --read FILE\n"
+        "       ska-tango-event-monitor --explain [RULE]...\n"
         "Shows where the events of Tango device servers go: polls their event systems, prints\n"
         "what changed, and records the answers.\n"
         "\n"
@@ -396,6 +424,8 @@ void options_help(FILE *out)
         "                             processing (the last two need -m, and the agent)\n"
         "      --threshold RULE=VALUE from which value on a rule finds something; may be repeated\n"
         "      --thresholds FILE      the same from a file, RULE=VALUE on each line\n"
+        "      --explain [RULE]       print what a rule finds, how, and what to do about it; or a\n"
+        "                             list of all rules\n"
         "      --no-color             no colour and no status line on a terminal\n"
         "  -h, --help                 print this help and exit\n"
         "  -V, --version              print the version and exit\n"

@@ -23,6 +23,10 @@ typedef struct {
     view_options_t view;           /* how to print */
     char **only;                   /* its patterns of streams; free the list with options_clear() */
     rule_settings_t rules;         /* thresholds; free them with options_clear() */
+    bool explain;                  /* print what rules mean, and exit */
+    char **explained;              /* these rules or groups; none: a list of all. They point into
+                                      argv; free the list with options_clear() */
+    size_t explained_count;
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
     bool list;                     /* print what would be watched, and exit */
@@ -32,6 +36,7 @@ typedef struct {
 
 typedef enum {
     OPTIONS_RUN,     /* do what the options say */
+    OPTIONS_EXPLAIN, /* print what explain.h says, and exit */
     OPTIONS_HELP,    /* print options_help() and exit */
     OPTIONS_VERSION, /* print the version and exit */
     OPTIONS_WRONG    /* *error says what is wrong with the command line */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/nearest.h"
+#include "base/vector.h"
 #include "monitor/analysis/rules_agent.h"
 #include "monitor/analysis/rules_channels.h"
 #include "monitor/analysis/rules_connections.h"
@@ -54,7 +56,38 @@ const rule_t *rules_find(const char *name)
     return NULL;
 }
 
+static void add_word(vector_t *words, const char *word)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(((const char **)words->items)[i], word) == 0)
+            return;
+    *(const char **)vector_add(words) = word;
+}
+
+char *rules_nearest(const char *misspelt, const char *const *further)
+{
+    vector_t words = {.item_size = sizeof(char *)};
+    for (size_t i = 0; i < rules_count; i++)
+        add_word(&words, rules[i].name);
+    for (size_t i = 0; i < rules_count; i++)
+        add_word(&words, rules[i].group);
+    for (; further && *further; further++)
+        add_word(&words, *further);
+    char *nearest = nearest_words(misspelt, words.items, words.count);
+    free(words.items);
+    return nearest;
+}
+
 /* ---- settings ---- */
+
+static char *no_such_rule(const char *name)
+{
+    char *nearest = rules_nearest(name, NULL);
+    char *error = memory_format("there is no rule '%s'%s%s", name, nearest ? ": perhaps " : "",
+                                nearest ? nearest : "");
+    free(nearest);
+    return error;
+}
 
 bool rule_settings_set(rule_settings_t *self, const char *assignment, char **error)
 {
@@ -71,7 +104,7 @@ bool rule_settings_set(rule_settings_t *self, const char *assignment, char **err
     if (!equals)
         *error = memory_format("'%s' is not RULE=VALUE", assignment);
     else if (!rule)
-        *error = memory_format("there is no rule '%s'", name);
+        *error = no_such_rule(name);
     else if (!rule->unit)
         *error = memory_format("the rule '%s' has no threshold", name);
     else if (!is_number)

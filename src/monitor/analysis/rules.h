@@ -89,6 +89,12 @@ extern const size_t rules_count;
 /* The rule of that name, or NULL. */
 const rule_t *rules_find(const char *name);
 
+/*
+ * Rules and groups with nearly that name, and of further words (NULL, or a list that ends with
+ * NULL), for a message: "a, b or c". NULL: there are none. The caller frees it.
+ */
+char *rules_nearest(const char *misspelt, const char *const *further);
+
 /* Thresholds that were set; free with rule_settings_clear(). All 0: none. */
 typedef struct rule_settings {
     double *thresholds; /* by rule; NULL: none was set */
