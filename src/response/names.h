@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The "tango://host:port/" that a name begins with, as its length; 0 if it has none. */
 size_t names_prefix_length(const char *name);
@@ -30,5 +31,17 @@ char *names_stream_of_topic(const char *topic);
 /* Removes the event type from a stream's name, if it has one: ".../attr.change" becomes ".../attr".
  * Returns whether it had. */
 bool names_cut_event_type(char *stream);
+
+/*
+ * Names of devices, channels, streams and topics are the same but for the host if they differ in
+ * nothing but "tango://host:port/", upper and lower case, "#dbase=no" and the IDL level.
+ */
+bool names_are_same_but_host(const char *a, const char *b);
+
+/* Equal for names that are the same but for the host; never 0. */
+uint64_t names_hash_but_host(const char *name);
+
+/* Whether two names have the same port in "tango://host:port/"; false if one has none. */
+bool names_have_same_port(const char *a, const char *b);
 
 #endif

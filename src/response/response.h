@@ -50,6 +50,8 @@ typedef struct {
     char *name; /* e.g. "tango://host:10000/foo/bar/pub/attr.change" */
     publisher_counts_t counts;
     char *last_event;                 /* ISO 8601 time of the last one, or NULL; agent only */
+    char *last_subscription;          /* when somebody last subscribed or confirmed it: ISO time or
+                                         NULL; agent only */
     response_told_t has_subscribers;  /* whether somebody still listens; agent only */
     response_histogram_t *push_event; /* or NULL */
 } response_publisher_t;

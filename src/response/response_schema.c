@@ -187,6 +187,8 @@ static const node_t counters_node = {
 
 static const field_t stream_fields[] = {
     {"last_event", FIELD_STRING, .offset = offsetof(response_publisher_t, last_event)},
+    {"last_subscription", FIELD_STRING,
+     .offset = offsetof(response_publisher_t, last_subscription)},
     {"has_subscribers", FIELD_TOLD, .offset = offsetof(response_publisher_t, has_subscribers)},
     {"push_event_histogram", FIELD_HISTOGRAM, .offset = offsetof(response_publisher_t, push_event)},
 };

@@ -59,6 +59,7 @@ static void check_response(const response_t *response)
         check_counts(&counters_of_publisher, &one->counts);
         check_text(one->name);
         check_text(one->last_event);
+        check_text(one->last_subscription);
     }
     before = NULL;
     for (size_t i = 0; i < response->subscription_count; i++) {

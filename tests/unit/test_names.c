@@ -69,12 +69,49 @@ static void event_types_are_cut_off(void **state)
     assert_cut("", "");
 }
 
+static void assert_same(const char *a, const char *b, bool same)
+{
+    assert_int_equal(names_are_same_but_host(a, b), same);
+    assert_int_equal(names_are_same_but_host(b, a), same);
+    assert_int_equal(names_hash_but_host(a) == names_hash_but_host(b), same);
+}
+
+static void spelling_does_not_matter(void **state)
+{
+    (void)state;
+    assert_same("tango://vm:1/a/b/c/x.change", "tango://127.0.0.1:1/a/b/c/x.change", true);
+    assert_same("tango://vm:1/a/b/c/x.change", "tango://vm.site.org:1/A/b/C/X.idl5_change", true);
+    assert_same("tango://vm:1/a/b/c/x#dbase=no.idl5_change", "a/b/c/x.change", true);
+    assert_same("tango://vm:1/dserver/P/1#dbase=no", "dserver/p/1", true);
+    assert_same("tango://vm:1/a/b/c/x#DBASE=NO.idl5_change", "a/b/c/x#dbase=no.change", true);
+    assert_same("a/b/c/x.change", "a/b/c/x.archive", false);
+    assert_same("a/b/c/x.change", "a/b/c/xy.change", false);
+    assert_same("a/b/c/x#dbase=yes.change", "a/b/c/x.change", false);
+    assert_same("a/b/c/x.idl_change", "a/b/c/x.change", false);
+    assert_same("#dbase=no", "", true);
+    assert_same("a.idl5_", "a.", true);
+    assert_same("\xc3\x84", "\xc3\xa4", false);
+}
+
+static void ports_are_the_same(void **state)
+{
+    (void)state;
+    assert_true(names_have_same_port("tango://vm:1/a/b/c", "tango://127.0.0.1:1/x"));
+    assert_true(names_have_same_port("tango://[::1]:1/a/b/c", "tango://vm:1/x"));
+    assert_false(names_have_same_port("tango://vm:1/a/b/c", "tango://vm:12/a/b/c"));
+    assert_false(names_have_same_port("tango://vm/a/b/c", "tango://vm/a/b/c"));
+    assert_false(names_have_same_port("a/b/c", "a/b/c"));
+    assert_false(names_have_same_port("tango://vm:1/a/b/c", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_have_no_idl_level),
         cmocka_unit_test(the_prefix_ends_behind_the_first_slash),
         cmocka_unit_test(event_types_are_cut_off),
+        cmocka_unit_test(spelling_does_not_matter),
+        cmocka_unit_test(ports_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

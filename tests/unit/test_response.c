@@ -271,9 +271,11 @@ static void test_agent_publisher(void **state)
     assert_int_equal(response->publishers[0].has_subscribers, RESPONSE_NO);
     assert_int_equal(response->publishers[1].has_subscribers, RESPONSE_NOT_TOLD);
     assert_string_equal(response->publishers[0].last_event, "2026-11-23T03:00:00.250+00:00");
+    assert_string_equal(response->publishers[0].last_subscription, "2026-11-23T02:50:00.125+00:00");
     assert_int_equal(response->publishers[1].counts.pushed_event_count, 30001);
     assert_int_equal(response->publishers[1].counts.byte_count, 4350145);
     assert_null(response->publishers[1].last_event);
+    assert_null(response->publishers[1].last_subscription);
     response_destroy(&response);
 }
 

@@ -364,17 +364,20 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
                      const comparison_t *comparison, const losses_t *losses)
 {
     self->time = snapshot->time;
+    subscribers_t *subscribers = subscribers_new(snapshot);
     const rules_input_t input = {
         .snapshot = snapshot,
         .previous = previous,
         .comparison = comparison,
         .losses = losses,
         .published = losses_published(losses),
+        .subscribers = subscribers,
         .settings = self->settings,
         .findings = self,
         .seconds = previous ? timespec_seconds_between(&previous->time, &snapshot->time) : NAN,
     };
     rules_apply(&input);
+    subscribers_destroy(&subscribers);
     whole_t **all = self->all.items;
     size_t kept = 0;
     for (size_t i = 0; i < self->all.count; i++) {

@@ -6,9 +6,23 @@
 #include "base/memory.h"
 #include "base/name_set.h"
 #include "base/vector.h"
+#include "response/names.h"
+
+/* A stream by its name without the host. */
+typedef struct {
+    uint64_t hash;
+    const published_stream_t *stream;
+} respelled_t;
+
+/* All of them, sorted; made when it is first needed: as a rule, it isn't. */
+typedef struct {
+    respelled_t *list;
+} respelling_t;
 
 struct published {
     vector_t streams; /* published_stream_t, by name */
+    const snapshot_t *snapshot;
+    respelling_t *respelling;
 };
 
 /* In a container each start of a server has the same pid: the start time says more. */
@@ -82,6 +96,8 @@ published_t *published_new(const snapshot_t *previous, const snapshot_t *current
 {
     published_t *self = memory_new(1, sizeof *self);
     self->streams.item_size = sizeof(published_stream_t);
+    self->snapshot = current;
+    self->respelling = memory_new(1, sizeof *self->respelling);
     for (size_t i = 0; i < current->reply_count; i++) {
         const reply_t *reply = &current->replies[i];
         if (reply->response && !reply->error)
@@ -103,6 +119,8 @@ void published_destroy(published_t **self)
     if (!*self)
         return;
     free((*self)->streams.items);
+    free((*self)->respelling->list);
+    free((*self)->respelling);
     free(*self);
     *self = NULL;
 }
@@ -118,4 +136,67 @@ const published_stream_t *published_find(const published_t *self, const char *na
         return NULL;
     return bsearch(name, self->streams.items, self->streams.count, sizeof(published_stream_t),
                    compare_name);
+}
+
+static int compare_respelled(const void *a, const void *b)
+{
+    const uint64_t left = ((const respelled_t *)a)->hash;
+    const uint64_t right = ((const respelled_t *)b)->hash;
+    return left < right ? -1 : left > right;
+}
+
+static const respelled_t *respelled_list(const published_t *self)
+{
+    if (self->respelling->list)
+        return self->respelling->list;
+    const published_stream_t *streams = self->streams.items;
+    respelled_t *list = memory_new(self->streams.count, sizeof *list);
+    for (size_t i = 0; i < self->streams.count; i++)
+        list[i] = (respelled_t){names_hash_but_host(streams[i].name), &streams[i]};
+    qsort(list, self->streams.count, sizeof *list, compare_respelled);
+    return self->respelling->list = list;
+}
+
+/* The first one that is not before that hash. */
+static size_t respelled_from(const respelled_t *list, size_t count, uint64_t hash)
+{
+    size_t low = 0;
+    for (size_t high = count; low < high;) {
+        const size_t middle = low + (high - low) / 2;
+        if (list[middle].hash < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_respelled(const published_t *self, const published_stream_t *stream,
+                         const char *topic, const char *channel)
+{
+    if (stream->server == PUBLISHED_BY_SEVERAL || !stream->publisher)
+        return false;
+    const char *server = self->snapshot->replies[stream->server].server;
+    return server && names_are_same_but_host(server, channel) &&
+           names_have_same_port(stream->name, topic) &&
+           names_are_same_but_host(stream->name, topic);
+}
+
+const published_stream_t *published_find_respelled(const published_t *self, const char *topic,
+                                                   const char *channel)
+{
+    const size_t count = self->streams.count;
+    if (count == 0 || !channel)
+        return NULL;
+    const respelled_t *list = respelled_list(self);
+    const uint64_t hash = names_hash_but_host(topic);
+    const published_stream_t *found = NULL;
+    for (size_t i = respelled_from(list, count, hash); i < count && list[i].hash == hash; i++) {
+        if (!is_respelled(self, list[i].stream, topic, channel))
+            continue;
+        if (found)
+            return NULL;
+        found = list[i].stream;
+    }
+    return found;
 }

@@ -203,6 +203,7 @@ static void apply_to_subscriptions(const rules_input_t *input, const server_part
         const bool has_row = row < part->subscription_count &&
                              strcmp(part->subscriptions[row].topic, one->topic) == 0;
         char *stream = names_stream_of_topic(one->topic);
+        const published_stream_t *publisher = published_find(input->published, stream);
         const rule_subscription_t subscription = {
             .part = part,
             .now = one,
@@ -211,7 +212,10 @@ static void apply_to_subscriptions(const rules_input_t *input, const server_part
                              : NULL,
             .row = has_row ? &part->subscriptions[row] : NULL,
             .loss = losses_find(losses, one->topic),
-            .publisher = published_find(input->published, stream),
+            .publisher = publisher,
+            .respelled =
+                publisher ? NULL
+                          : published_find_respelled(input->published, stream, one->channel_name),
             .channel = channel_of(now, one->channel_name),
             .stream = stream,
         };

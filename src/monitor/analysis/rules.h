@@ -17,6 +17,7 @@
 #include "monitor/analysis/findings.h"
 #include "monitor/analysis/losses.h"
 #include "monitor/analysis/published.h"
+#include "monitor/analysis/subscribers.h"
 #include "monitor/model/snapshot.h"
 
 typedef struct rule rule_t;
@@ -28,6 +29,7 @@ typedef struct {
     const comparison_t *comparison;
     const losses_t *losses;
     const published_t *published; /* who publishes what */
+    subscribers_t *subscribers;   /* who subscribes to it */
     const struct rule_settings *settings;
     findings_t *findings;
     double seconds; /* since the previous snapshot; NAN: there is none */
@@ -41,6 +43,8 @@ typedef struct {
     const subscription_row_t *row;         /* NULL: nothing of it has changed */
     const loss_t *loss;                    /* NULL: not known */
     const published_stream_t *publisher;   /* NULL: no watched server publishes it */
+    const published_stream_t *respelled;   /* if so: its publisher has another name for it, see
+                                              published_find_respelled(); or NULL */
     const response_channel_t *channel;     /* that it arrives on; NULL: not known */
     const char *stream;                    /* its name without IDL level */
 } rule_subscription_t;

@@ -32,6 +32,7 @@ static void copy_publisher(response_t *self, void *to, const void *from)
     *copy = *(const response_publisher_t *)from;
     copy->name = copy_string(self, copy->name);
     copy->last_event = copy_string(self, copy->last_event);
+    copy->last_subscription = copy_string(self, copy->last_subscription);
     copy->push_event = NULL;
 }
 
