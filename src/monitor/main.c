@@ -37,6 +37,9 @@
 
 enum { EXPLAIN_WIDTH = 80 };
 
+/* How many servers --follow may add: each takes a thread and an open file. */
+#define FOLLOWED_MAXIMUM 1000
+
 typedef struct {
     options_t options;
     signals_t signals;
@@ -182,7 +185,11 @@ static int poll_servers(monitor_t *self, poller_t *poller)
 {
     const options_t *options = &self->options;
     const int stop_fd = self->signals.stop_fd;
+    if (options->follow)
+        poller_follow(poller, &options->selection, FOLLOWED_MAXIMUM);
     const bool connected = poller_connect(poller, stop_fd);
+    if (connected && !is_stopped(self))
+        poller_find_others(poller, stop_fd);
     if (is_stopped(self))
         return end_at_once(self);
     if (options->list)

@@ -21,6 +21,7 @@ enum {
     LONG_ALL,
     LONG_EXCLUDE,
     LONG_SKIP,
+    LONG_FOLLOW,
     LONG_LIST,
     LONG_ROTATE,
     LONG_CHANGES,
@@ -51,6 +52,7 @@ static const struct option long_options[] = {
     {"all", no_argument, NULL, LONG_ALL},
     {"exclude", required_argument, NULL, LONG_EXCLUDE},
     {"skip-unsupported", no_argument, NULL, LONG_SKIP},
+    {"follow", no_argument, NULL, LONG_FOLLOW},
     {"list", no_argument, NULL, LONG_LIST},
     {"rotate", required_argument, NULL, LONG_ROTATE},
     {"changes", optional_argument, NULL, LONG_CHANGES},
@@ -263,6 +265,9 @@ static void take_flag(options_t *options, int letter)
     case LONG_SKIP:
         options->selection.skip_unsupported = true;
         break;
+    case LONG_FOLLOW:
+        options->follow = true;
+        break;
     case LONG_LIST:
         options->list = true;
         break;
@@ -322,9 +327,9 @@ static char *check(const options_t *options)
     const bool has_devices = options->selection.name_count > 0 || options->selection.all;
     if (!has_devices && !options->read)
         return memory_string("no device given");
-    if (options->read && (has_devices || options->list))
+    if (options->read && (has_devices || options->list || options->follow))
         return memory_string(
-            "--read: shows a recording, so no device, --all or --list can be given");
+            "--read: shows a recording, so no device, --all, --follow or --list can be given");
     for (size_t i = 0; i < options->selection.name_count; i++)
         if (options->selection.names[i][0] == '\0')
             return memory_string("a device name is empty");
@@ -399,6 +404,8 @@ void options_help(FILE *out)
         "      --exclude PATTERN      except devices and servers that match; with '*', '?'\n"
         "      --skip-unsupported     skip servers that have no command to ask, even if they\n"
         "                             are named outright\n"
+        "      --follow               watch the servers, too, that these receive events from, and\n"
+        "                             so on\n"
         "      --list                 print what would be watched, and which command each server\n"
         "                             offers, and exit\n"
         "      --poll-period SECONDS  time from one poll to the next (default 10.0)\n"

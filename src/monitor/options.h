@@ -29,6 +29,7 @@ typedef struct {
     size_t explained_count;
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
+    bool follow;                   /* watch those that events are received from, too */
     bool list;                     /* print what would be watched, and exit */
     selection_options_t selection; /* its names and patterns point into argv */
     char **excluded;               /* those patterns' list; free it with options_clear() */

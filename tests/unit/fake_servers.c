@@ -14,6 +14,7 @@ enum { SERVERS_MAX = 16, PATIENCE_S = 20 };
 struct fake_server {
     const char *device;
     const char *admin;
+    const char *identity;
     bool hangs[FAKE_STEPS];
     tango_error_kind_t fails[FAKE_STEPS];
     int begun[FAKE_STEPS];
@@ -58,7 +59,7 @@ fake_server_t *fake_server_new(const char *device, const char *admin)
         abort();
     fake_server_t *self = &world.servers[world.count++];
     self->device = device;
-    self->admin = admin;
+    self->admin = self->identity = admin;
     self->pid = 1000 * (int)world.count;
     self->commands = (tango_event_commands_t){.query_event_agent = true, .start_and_stop = true};
     pthread_mutex_unlock(&world.lock);
@@ -103,6 +104,13 @@ void fake_server_set_answer(fake_server_t *self, const char *text)
 {
     pthread_mutex_lock(&world.lock);
     self->answer = text;
+    pthread_mutex_unlock(&world.lock);
+}
+
+void fake_server_set_identity(fake_server_t *self, const char *identity)
+{
+    pthread_mutex_lock(&world.lock);
+    self->identity = identity;
     pthread_mutex_unlock(&world.lock);
 }
 
@@ -217,7 +225,7 @@ static bool find_admin(const char *name, tango_admin_t *admin, tango_error_t *er
     if (!take_step(server, FAKE_FIND, error))
         return false;
     admin->name = memory_string(server->admin);
-    admin->identity = memory_string(server->admin);
+    admin->identity = memory_string(server->identity);
     return true;
 }
 

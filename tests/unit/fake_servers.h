@@ -53,6 +53,9 @@ void fake_server_start_slowly(fake_server_t *self, int times);
 /* It answers with that text instead of its state. NULL: with its state again. */
 void fake_server_set_answer(fake_server_t *self, const char *text);
 
+/* What it is identified by (see tango_admin_t), instead of by the name of its admin device. */
+void fake_server_set_identity(fake_server_t *self, const char *identity);
+
 /* Another process: with another pid, performance monitoring off, and its connections lost. */
 void fake_server_restart(fake_server_t *self);
 

@@ -61,10 +61,11 @@ static void test_what_to_watch(void **state)
     options_t options;
     char *error = NULL;
     const char *const words[] = {
-        "--all", "--exclude", "a/*", "--exclude=b/?", "--skip-unsupported", "--list",
-        "@file", "c/*/*",     NULL};
+        "--all",  "--exclude", "a/*",   "--exclude=b/?", "--skip-unsupported",
+        "--list", "--follow",  "@file", "c/*/*",         NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
     assert_true(options.selection.all && options.selection.skip_unsupported && options.list);
+    assert_true(options.follow);
     assert_true(options.selection.excluded_count == 2);
     assert_string_equal(options.selection.excluded[0], "a/*");
     assert_string_equal(options.selection.excluded[1], "b/?");
@@ -143,6 +144,8 @@ static void test_the_recording(void **state)
           (const char *const[]){"a/b/c", "-o", "f", "--changes", "50", "a/b/c", NULL});
     wrong("--changes=50", (const char *const[]){"-o", "f", "--changes", "50", NULL});
     wrong("shows a recording, so no device", (const char *const[]){"--read", "f", "a/b/c", NULL});
+    wrong("--follow or --list can be given",
+          (const char *const[]){"--read", "f", "--follow", NULL});
 }
 
 static void test_what_to_print(void **state)

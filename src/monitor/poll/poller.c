@@ -82,6 +82,7 @@ static void take_reply(const poller_t *self, worker_t *worker, const struct time
     const bool took = worker_take_result(worker, &result);
     /* Of one that was still at something else, that is the result. */
     const bool answered = took && result.task == TASK_POLL;
+    worker->passed_over |= worker->is_unproven && result.error.kind == TANGO_ERROR_NO_COMMAND;
     if (took) {
         worker_note_hanging(worker, &result, self->timeout);
     } else if (!hung && waited) {
@@ -106,6 +107,8 @@ static void take_reply(const poller_t *self, worker_t *worker, const struct time
 
 snapshot_t *poller_poll(poller_t *self, int stop_fd)
 {
+    if (self->followed)
+        poller_add_followed(self);
     snapshot_t *snapshot = snapshot_new(self->workers.count);
     clock_gettime(CLOCK_REALTIME, &snapshot->time);
     snapshot->asked = monotonic_seconds();
@@ -125,6 +128,8 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
     }
     poller_merge_late_answers(self, snapshot);
     poller_say_perf_of_others(self, snapshot);
+    if (self->followed)
+        poller_follow_snapshot(self, snapshot);
     return snapshot;
 }
 
@@ -136,6 +141,7 @@ bool poller_destroy(poller_t **pointer)
         return true;
     if (!workers_clear(&self->workers))
         return false;
+    poller_followed_destroy(&self->followed);
     free(self);
     return true;
 }

@@ -54,6 +54,25 @@ bool poller_is_complete(const poller_t *self);
 bool poller_settle(poller_t *self);
 
 /*
+ * From now on servers that watched ones receive events from, by their answers, are watched, too,
+ * from the next poll after they were connected to; and so on. Nobody waits for them meanwhile. At
+ * most maximum are tried; a POLLER_WARNING says when there are more. Not those that exclusions
+ * (which must live as long) exclude by their name, or by that of all devices that events are
+ * received from; nor any that is watched already, under whatever name. Those that are added are
+ * reported, a line for all at once, and so are those that have no command to ask, or can't be
+ * asked for another reason than being down: they are not tried again. Call it before
+ * poller_connect().
+ */
+void poller_follow(poller_t *self, const selection_options_t *exclusions, size_t maximum);
+
+/*
+ * With poller_follow(), after poller_connect(): looks for these servers by asking each server once,
+ * and waits for them, so that they are there for the first poll. Those that take too long follow
+ * later. Returns false if it was interrupted.
+ */
+bool poller_find_others(poller_t *self, int stop_fd);
+
+/*
  * Prints, for each server, a line with its name and the command that it is asked by
  * ("QueryEventAgent", "QueryEventSystem", or why it can't be asked now). After poller_connect().
  */

@@ -10,6 +10,19 @@
 
 #define ASKED_AGAIN "; it is tried again at every poll"
 
+void poller_say_no_thread(poller_t *self, const char *server, const char *error)
+{
+    poller_say(self, POLLER_WARNING,
+               memory_format("%s: can't start a thread for it: %s: watch fewer servers at once, or "
+                             "raise the limit (ulimit -u)",
+                             server, error));
+}
+
+double poller_patience(const poller_t *self)
+{
+    return 2 * self->timeout + 1;
+}
+
 /* Starts the threads. Workers whose thread couldn't be started are removed, and reported. */
 static bool start_threads(poller_t *self)
 {
@@ -22,11 +35,7 @@ static bool start_threads(poller_t *self)
             self->workers.all[kept++] = worker;
             continue;
         }
-        poller_say(
-            self, POLLER_WARNING,
-            memory_format("%s: can't start a thread for it: %s: watch fewer servers at once, or "
-                          "raise the limit (ulimit -u)",
-                          worker->given, error));
+        poller_say_no_thread(self, worker->given, error);
         free(error);
         worker_destroy(&worker);
         all = false;
@@ -35,8 +44,7 @@ static bool start_threads(poller_t *self)
     return all;
 }
 
-/* Reports what there is to report of a worker after the start. */
-static void say_complaint(poller_t *self, worker_t *worker, bool goes_on)
+void poller_say_complaint(poller_t *self, worker_t *worker, bool goes_on)
 {
     if (!worker->complaint)
         return;
@@ -47,7 +55,7 @@ static void say_complaint(poller_t *self, worker_t *worker, bool goes_on)
     worker->complaint = NULL;
 }
 
-static void check_commands(poller_t *self, worker_t *worker)
+void poller_check_commands(poller_t *self, worker_t *worker)
 {
     const tango_event_commands_t *commands = &worker->commands;
     worker->state = commands->query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
@@ -67,14 +75,12 @@ static void check_commands(poller_t *self, worker_t *worker)
     }
 }
 
-/* Whether a failure at the start may resolve itself. */
-static bool may_come_up(tango_error_kind_t kind)
+bool poller_may_come_up(tango_error_kind_t kind)
 {
     return kind == TANGO_ERROR_NOT_RUNNING || kind == TANGO_ERROR_TIMEOUT;
 }
 
-/* What poller_list() prints for a server that couldn't be connected to. */
-static const char *state_of_failure(tango_error_kind_t kind)
+const char *poller_state_of_failure(tango_error_kind_t kind)
 {
     switch (kind) {
     case TANGO_ERROR_NOT_RUNNING:
@@ -106,7 +112,7 @@ static void take_connection(poller_t *self, size_t i, double patience)
         worker->failed = true;
         worker->hangs = true;
         worker->hangs_since = time(NULL) - (time_t)patience;
-        worker->state = state_of_failure(TANGO_ERROR_TIMEOUT);
+        worker->state = poller_state_of_failure(TANGO_ERROR_TIMEOUT);
         worker->complaint = memory_format("%s: no answer within %g s", worker->given, patience);
         return;
     }
@@ -119,11 +125,11 @@ static void take_connection(poller_t *self, size_t i, double patience)
     }
     if (workers_first_of_server(&self->workers, i) == i) {
         if (kind == TANGO_ERROR_NONE) {
-            check_commands(self, worker);
+            poller_check_commands(self, worker);
         } else {
             worker->failed = true;
-            worker->wrong = !may_come_up(kind);
-            worker->state = state_of_failure(kind);
+            worker->wrong = !poller_may_come_up(kind);
+            worker->state = poller_state_of_failure(kind);
             worker->complaint = memory_format(
                 "%s: %s%s", worker->given, worker_result_error(&result), tango_error_advice(kind));
         }
@@ -147,9 +153,7 @@ static bool can_begin(const poller_t *self)
 
 bool poller_connect(poller_t *self, int stop_fd)
 {
-    /* The first connection to a server that accepts connections but doesn't talk takes several
-     * timeouts by itself; a user at a terminal wants to know sooner. */
-    const double patience = 2 * self->timeout + 1;
+    const double patience = poller_patience(self);
     self->unstarted = !start_threads(self);
     for (size_t i = 0; i < self->workers.count; i++)
         worker_ask(self->workers.all[i], TASK_CONNECT);
@@ -159,7 +163,7 @@ bool poller_connect(poller_t *self, int stop_fd)
         take_connection(self, i, patience);
     const bool begins = can_begin(self);
     for (size_t i = 0; i < self->workers.count; i++)
-        say_complaint(self, self->workers.all[i], begins);
+        poller_say_complaint(self, self->workers.all[i], begins);
     return begins;
 }
 

@@ -2,7 +2,8 @@
  * poller_parts: shared by the files of the poller; nobody else includes it.
  *
  * poller.c polls, poller_connect.c connects and reports failures, poller_servers.c merges several
- * devices of a server, poller_perf.c starts and stops performance monitoring.
+ * devices of a server, poller_perf.c starts and stops performance monitoring, poller_follow.c adds
+ * the servers that others receive events from.
  */
 #ifndef STEM_POLLER_PARTS_H
 #define STEM_POLLER_PARTS_H
@@ -14,8 +15,11 @@
  * the very same moment can still say so. */
 #define POLLER_SLACK_SECONDS 0.25
 
+typedef struct followed followed_t;
+
 struct poller {
     workers_t workers;
+    followed_t *followed; /* NULL: without poller_follow() */
     double timeout;
     bool perf;
     bool unstarted; /* some servers couldn't get a thread */
@@ -25,6 +29,28 @@ struct poller {
 
 /* Reports a line, which it frees. */
 void poller_say(poller_t *self, poller_level_t level, char *line);
+
+/* Reports that there is no thread for a server. */
+void poller_say_no_thread(poller_t *self, const char *server, const char *error);
+
+/* Reports what there is to report of a worker after it has connected, or failed; goes_on: it will
+ * be tried again. */
+void poller_say_complaint(poller_t *self, worker_t *worker, bool goes_on);
+
+/*
+ * How long to wait for connections, in seconds. The first one to a server that accepts connections
+ * but doesn't talk takes several timeouts by itself; a user at a terminal wants to know sooner.
+ */
+double poller_patience(const poller_t *self);
+
+/* Whether a failure to connect may resolve itself. */
+bool poller_may_come_up(tango_error_kind_t kind);
+
+/* What poller_list() prints for a server that couldn't be connected to. */
+const char *poller_state_of_failure(tango_error_kind_t kind);
+
+/* Decides by the commands of a worker that has connected whether it can be polled. */
+void poller_check_commands(poller_t *self, worker_t *worker);
 
 /*
  * A device's server isn't known before it answers: two that hung at the start may turn out to be
@@ -37,5 +63,17 @@ void poller_merge_late_answers(poller_t *self, snapshot_t *snapshot);
  * because of us.
  */
 void poller_say_perf_of_others(poller_t *self, const snapshot_t *snapshot);
+
+/* Adds the followed servers that have connected since to the workers. */
+void poller_add_followed(poller_t *self);
+
+/*
+ * Lets workers connect to the servers that those of a snapshot receive events from. A followed one
+ * that has come up, and has no command to ask, is removed.
+ */
+void poller_follow_snapshot(poller_t *self, snapshot_t *snapshot);
+
+/* Frees it and sets *self to NULL; *self may be NULL. */
+void poller_followed_destroy(followed_t **self);
 
 #endif

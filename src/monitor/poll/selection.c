@@ -15,7 +15,7 @@
 #include "response/names.h"
 #include "tango/tango_client.h"
 
-static bool is_excluded(const selection_options_t *options, const char *name)
+bool selection_excludes(const selection_options_t *options, const char *name)
 {
     for (size_t i = 0; i < options->excluded_count; i++)
         if (fnmatch(options->excluded[i], name, FNM_CASEFOLD) == 0 ||
@@ -60,7 +60,8 @@ static bool add_pattern(selection_t *self, const selection_options_t *options, c
         return false;
     }
     for (size_t i = 0; i < count; i++)
-        if (!is_excluded(options, matches[i].device) && !is_excluded(options, matches[i].admin))
+        if (!selection_excludes(options, matches[i].device) &&
+            !selection_excludes(options, matches[i].admin))
             add(self, matches[i].admin, true);
     tango_matches_destroy(&matches, count);
     if (count == 0)
@@ -74,7 +75,7 @@ static bool add_name(selection_t *self, const selection_options_t *options, cons
 {
     if (strchr(name, '*'))
         return add_pattern(self, options, name, name, error);
-    if (!is_excluded(options, name))
+    if (!selection_excludes(options, name))
         add(self, name, options->skip_unsupported);
     return true;
 }

@@ -49,6 +49,9 @@ typedef struct {
  */
 selection_t selection_make(const selection_options_t *options, int stop_fd, char **error);
 
+/* Whether a name matches one of the excluded patterns, with or without "tango://host:port/". */
+bool selection_excludes(const selection_options_t *options, const char *name);
+
 /* Frees what self owns and empties it. */
 void selection_clear(selection_t *self);
 

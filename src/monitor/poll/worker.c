@@ -381,6 +381,13 @@ bool worker_ask(worker_t *self, worker_task_t task)
     return taken;
 }
 
+void worker_want_perf(worker_t *self)
+{
+    pthread_mutex_lock(&self->shared->lock);
+    self->perf_wanted = true;
+    pthread_mutex_unlock(&self->shared->lock);
+}
+
 bool worker_end_perf(worker_t *self)
 {
     pthread_mutex_lock(&self->shared->lock);

@@ -57,6 +57,7 @@ typedef struct {
     bool optional;
     bool passed_over;    /* is not to be polled */
     bool failed;         /* couldn't be asked at the start */
+    bool is_unproven;    /* wasn't named, but followed, and has never answered */
     bool wrong;          /* and that won't change by itself; reset if it answers after all */
     char *complaint;     /* one line about that; or NULL */
     const char *state;   /* for poller_list() */
@@ -105,6 +106,9 @@ void worker_destroy(worker_t **self);
  * Otherwise the worker has to be idle. False if it can't be given.
  */
 bool worker_ask(worker_t *self, worker_task_t task);
+
+/* From now on performance monitoring is switched on with an answer that shows it off. */
+void worker_want_perf(worker_t *self);
 
 /* From now on performance monitoring isn't switched on any more; whether it is, because of us. */
 bool worker_end_perf(worker_t *self);

@@ -44,12 +44,24 @@ static bool any_awaited(workers_t *self)
     return awaited;
 }
 
+static bool any_connecting(workers_t *self)
+{
+    bool connecting = false;
+    pthread_mutex_lock(&self->shared.lock);
+    for (size_t i = 0; i < self->connecting_count && !connecting; i++)
+        connecting = self->connecting[i]->awaited;
+    pthread_mutex_unlock(&self->shared.lock);
+    return connecting;
+}
+
 static bool any_busy(workers_t *self)
 {
     bool busy = false;
     pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->count && !busy; i++)
         busy = self->all[i]->task != TASK_NONE;
+    for (size_t i = 0; i < self->connecting_count && !busy; i++)
+        busy = self->connecting[i]->task != TASK_NONE;
     pthread_mutex_unlock(&self->shared.lock);
     return busy;
 }
@@ -90,6 +102,50 @@ bool workers_await(workers_t *self, double seconds, int stop_fd)
     return waited;
 }
 
+bool workers_connect(workers_t *self, const target_t *target, char **error)
+{
+    worker_t *worker = worker_new(&self->shared, target);
+    if (!worker_start(worker, error)) {
+        worker_destroy(&worker);
+        return false;
+    }
+    self->connecting =
+        memory_resize(self->connecting, self->connecting_count + 1, sizeof(worker_t *));
+    self->connecting[self->connecting_count++] = worker;
+    (void)worker_ask(worker, TASK_CONNECT);
+    return true;
+}
+
+bool workers_await_connecting(workers_t *self, double seconds, int stop_fd)
+{
+    const bool waited = wait_while(self, any_connecting, seconds, stop_fd);
+    pthread_mutex_lock(&self->shared.lock);
+    for (size_t i = 0; i < self->connecting_count; i++)
+        self->connecting[i]->awaited = false;
+    pthread_mutex_unlock(&self->shared.lock);
+    return waited;
+}
+
+static void take_out_connecting(workers_t *self, size_t i)
+{
+    self->connecting_count--;
+    for (size_t k = i; k < self->connecting_count; k++)
+        self->connecting[k] = self->connecting[k + 1];
+}
+
+void workers_add_connecting(workers_t *self, size_t i)
+{
+    self->all = memory_resize(self->all, self->count + 1, sizeof(worker_t *));
+    self->all[self->count++] = self->connecting[i];
+    take_out_connecting(self, i);
+}
+
+void workers_end_connecting(workers_t *self, size_t i)
+{
+    worker_destroy(&self->connecting[i]);
+    take_out_connecting(self, i);
+}
+
 size_t workers_first_of_server(const workers_t *self, size_t i)
 {
     for (size_t k = 0; k < i && self->all[i]->found; k++)
@@ -128,16 +184,21 @@ bool workers_clear(workers_t *self)
     pthread_mutex_lock(&self->shared.lock);
     for (size_t i = 0; i < self->count; i++)
         self->all[i]->quit = true;
+    for (size_t i = 0; i < self->connecting_count; i++)
+        self->connecting[i]->quit = true;
     pthread_mutex_unlock(&self->shared.lock);
     wait_while(self, any_busy, END_SECONDS, -1);
     if (any_busy(self))
         return false;
     for (size_t i = 0; i < self->count; i++)
         worker_destroy(&self->all[i]);
+    for (size_t i = 0; i < self->connecting_count; i++)
+        worker_destroy(&self->connecting[i]);
     close(self->shared.done_fd);
     permits_clear(&self->shared.connecting);
     pthread_mutex_destroy(&self->shared.lock);
     free(self->all);
+    free(self->connecting);
     *self = (workers_t){0};
     return true;
 }

@@ -16,6 +16,8 @@ typedef struct {
     workers_shared_t shared;
     worker_t **all;
     size_t count;
+    worker_t **connecting; /* those that are to be added to them, maybe, once they have connected */
+    size_t connecting_count;
 } workers_t;
 
 /*
@@ -30,6 +32,21 @@ bool workers_init(workers_t *self, const target_t *targets, size_t count, char *
  * others up. Returns false if stop_fd interrupted it.
  */
 bool workers_await(workers_t *self, double seconds, int stop_fd);
+
+/*
+ * Creates one more worker, starts its thread and lets it connect; it isn't among all of them yet.
+ * False if there is no thread for it; then *error says why, and the caller frees it.
+ */
+bool workers_connect(workers_t *self, const target_t *target, char **error);
+
+/* As workers_await(), for those that are connecting. */
+bool workers_await_connecting(workers_t *self, double seconds, int stop_fd);
+
+/* Adds the one at that index to all workers, as the last one. */
+void workers_add_connecting(workers_t *self, size_t i);
+
+/* Ends the one at that index, which must be idle. */
+void workers_end_connecting(workers_t *self, size_t i);
 
 /* The first worker of the same server as worker i; i itself if its server isn't known. */
 size_t workers_first_of_server(const workers_t *self, size_t i);
