@@ -18,6 +18,7 @@ void finding_json_write(json_output_t *json, const char *key, const finding_t *f
     json_output_string(json, "object", about->object);
     json_output_count(json, "events", finding->events);
     json_output_boolean(json, "events_is_minimum", finding->events_is_minimum);
+    json_output_count(json, "of_events", finding->among);
     json_output_time(json, "since", &finding->since);
     json_output_time(json, "seen", &finding->seen);
     json_output_real(json, "seconds", finding_seconds(finding));

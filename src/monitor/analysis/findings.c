@@ -158,6 +158,8 @@ static whole_t *make(const rule_t *rule, const finding_about_t *about, uint64_t 
         .state = FINDING_SUSPECTED,
         .events = RESPONSE_UNKNOWN,
         .events_in_all = RESPONSE_UNKNOWN,
+        .among = RESPONSE_UNKNOWN,
+        .mark = RESPONSE_UNKNOWN,
     };
     whole->events_before = RESPONSE_UNKNOWN;
     return whole;
@@ -190,7 +192,6 @@ finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_a
     finding_t *seen = &whole->seen;
     empty_texts(seen);
     seen->severity = rule->severity;
-    seen->events_is_minimum = false;
     if (whole->reported)
         return seen;
     whole->reported = true;
@@ -198,8 +199,10 @@ finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_a
         seen->state == FINDING_SUSPECTED ? seen->polls == 0 : seen->state == FINDING_PAST;
     if (whole->fresh) {
         seen->state = FINDING_SUSPECTED;
-        seen->polls = 0;
-        seen->events = RESPONSE_UNKNOWN;
+        seen->polls = seen->polls_needed = 0;
+        seen->events = seen->among = seen->mark = RESPONSE_UNKNOWN;
+        seen->events_is_minimum = false;
+        seen->peak = 0;
         seen->since = seen->reported_since = self->time;
     }
     seen->polls++;
@@ -240,6 +243,25 @@ void finding_add_events(finding_t *self, int64_t events)
     self->events = changes_sum(self->events == RESPONSE_UNKNOWN ? 0 : self->events, events);
 }
 
+void finding_needs_polls(finding_t *self, unsigned polls)
+{
+    self->polls_needed = polls;
+}
+
+finding_t *findings_find(const findings_t *self, const rule_t *rule, const finding_about_t *about)
+{
+    const size_t place = *place_of(self, hash_of(rule, about));
+    finding_t *seen = place != 0 ? &((whole_t **)self->all.items)[place - 1]->seen : NULL;
+    return seen && (seen->state == FINDING_BEGAN || seen->state == FINDING_LASTS) ? seen : NULL;
+}
+
+void finding_hand_over(finding_t *self)
+{
+    const whole_t *whole = (const whole_t *)self;
+    self->events = self->among = 0;
+    self->events_in_all = whole->events_before == RESPONSE_UNKNOWN ? 0 : whole->events_before;
+}
+
 void finding_began(finding_t *self, const struct timespec *since)
 {
     if (timespec_seconds_between(since, &self->since) > 0)
@@ -256,7 +278,7 @@ double finding_seconds(const finding_t *self)
 static bool is_sure(const findings_t *self, const finding_t *seen)
 {
     const rule_t *rule = seen->rule;
-    return seen->polls >= rule->polls &&
+    return seen->polls >= rule->polls && seen->polls >= seen->polls_needed &&
            (!rule->counts || (double)seen->events >= rule_threshold(rule, self->settings)) &&
            (!rule->holds || finding_seconds(seen) >= rule_threshold(rule, self->settings));
 }

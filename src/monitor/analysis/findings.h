@@ -60,6 +60,7 @@ typedef struct finding {
 
     int64_t events;         /* so many, since `since`; RESPONSE_UNKNOWN: no matter of a number */
     bool events_is_minimum; /* it may be more */
+    int64_t among;          /* events is out of so many; RESPONSE_UNKNOWN: not known */
     struct timespec since;  /* when it began, as far as is known */
     struct timespec seen;   /* when it was last reported */
 
@@ -75,6 +76,11 @@ typedef struct finding {
     struct timespec first;          /* since when the first time */
     unsigned polls;                 /* reported at so many observations in a row */
     struct timespec reported_since; /* the first of these */
+    unsigned polls_needed;          /* see finding_needs_polls() */
+
+    /* The rule's own, until the finding has ended. */
+    int64_t mark; /* RESPONSE_UNKNOWN at first */
+    double peak;  /* 0 at first */
 } finding_t;
 
 typedef struct findings findings_t;
@@ -125,6 +131,18 @@ void finding_advise(finding_t *self, const char *format, ...) __attribute__((for
 
 /* Adds to its events. */
 void finding_add_events(finding_t *self, int64_t events);
+
+/* It isn't sure before it was reported in so many observations in a row, if that is more than the
+ * rule says. */
+void finding_needs_polls(finding_t *self, unsigned polls);
+
+/* The one that a rule has reported in former observations and that has begun and not ended; or
+ * NULL. It isn't reported thereby. */
+finding_t *findings_find(const findings_t *self, const struct rule *rule,
+                         const finding_about_t *about);
+
+/* Its events turned out to be another finding's, or to be none: this time it has 0 of them. */
+void finding_hand_over(finding_t *self);
 
 /* It began earlier than it was first reported. */
 void finding_began(finding_t *self, const struct timespec *since);

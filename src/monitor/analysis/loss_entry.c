@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/name_set.h"
 #include "monitor/analysis/changes.h"
 #include "monitor/analysis/loss_between.h"
 #include "monitor/model/continuity.h"
@@ -13,6 +14,12 @@ void loss_entry_clear(loss_entry_t *self)
     free(self->topic);
     free(self->stream);
     free(self->endpoint);
+}
+
+/* 0: it never did, or the answer doesn't say. */
+static uint64_t resubscribed_of(const response_subscription_t *subscription)
+{
+    return subscription->last_resubscribed ? name_set_hash(0, subscription->last_resubscribed) : 0;
 }
 
 /* What an answer doesn't say stays as it was last known. */
@@ -31,6 +38,9 @@ static void remember(loss_entry_t *self, const loss_sight_t *sight)
         free(self->endpoint);
         self->endpoint = memory_string(sight->endpoint);
     }
+    const uint64_t resubscribed = resubscribed_of(now);
+    if (resubscribed != 0)
+        self->resubscribed = resubscribed;
 }
 
 /* Before a first event, numbers are counted from what the publisher has pushed by now: it had when
@@ -43,6 +53,11 @@ static void wait_for_first(loss_entry_t *self, const loss_sight_t *sight)
     self->counter = (uint32_t)sight->pushed;
     self->before_first = true;
     self->loss.since = sight->time;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void set_level(loss_entry_t *self, const loss_sight_t *sight)
@@ -91,8 +106,11 @@ void loss_entry_begin(loss_entry_t *self, const loss_sight_t *sight, loss_beginn
     self->pushed = sight->pushed;
     self->pushed_anew = RESPONSE_UNKNOWN;
     self->process = sight->process;
+    self->resubscribed = 0;
+    const int64_t in_outage = sight->subscription->counts.outage_lost_event_count;
     self->loss = (loss_t){.step = found.by,
                           .step_is_minimum = !found.exact,
+                          .outage_step = in_outage > 0 ? smaller(in_outage, found.by) : 0,
                           .since = sight->time,
                           .not_received = is_watched ? 0 : RESPONSE_UNKNOWN,
                           .is_news = found.by > 0};
@@ -130,6 +148,29 @@ static void follow_publisher(loss_entry_t *self, const loss_sight_t *sight, bool
         self->process = sight->process;
 }
 
+/*
+ * Sets what else is known of the step. The agent has counted some of it, and knows of these which
+ * were lost in an outage. Of other servers, all is that was found with the first event after one.
+ */
+static void tell_apart(loss_entry_t *self, const loss_sight_t *sight, const loss_step_t *found,
+                       int64_t counted)
+{
+    const response_subscription_t *now = sight->subscription;
+    loss_t *loss = &self->loss;
+    const int64_t derived = found->by - counted;
+    const bool early = self->before_first && !loss->interrupted;
+    const int64_t in_outage =
+        changes_count(self->last.outage_lost_event_count, now->counts.outage_lost_event_count).by;
+    /* Tango finds no gap before a first event. */
+    const bool has_gaps =
+        !sight->is_agent &&
+        changes_count(self->last.missed_event_count, now->counts.missed_event_count).kind ==
+            COUNT_UP;
+    loss->early_step = early && !has_gaps ? derived : 0;
+    loss->outage_step =
+        changes_sum(smaller(in_outage, counted), loss->interrupted && derived > 0 ? derived : 0);
+}
+
 void loss_entry_go_on(loss_entry_t *self, const loss_sight_t *sight)
 {
     const response_subscription_t *now = sight->subscription;
@@ -143,6 +184,11 @@ void loss_entry_go_on(loss_entry_t *self, const loss_sight_t *sight)
                                                             now->counts.known_lost_event_count)
                                                   .by
                                             : 0;
+    const uint64_t resubscribed = resubscribed_of(now);
+    self->loss.interrupted |=
+        restarted || changed || (resubscribed != 0 && resubscribed != self->resubscribed);
+    tell_apart(self, sight, &found, counted);
+    self->loss.interrupted &= !came;
     self->derived = changes_sum(self->derived, found.by - counted);
     /* The agent doesn't count what the old process pushed at its end. */
     self->exact &= found.exact && !restarted && !changed;

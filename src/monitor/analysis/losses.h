@@ -30,17 +30,21 @@ typedef enum {
 
 typedef struct {
     loss_source_t source;
-    int64_t lost;          /* events; RESPONSE_UNKNOWN with LOSS_UNKNOWN. Of the agent's, all since
-                              the subscription was made; of others, those since `since` */
-    bool is_minimum;       /* more may be lost */
-    int64_t step;          /* of them, how many since the previous answer; 0 in a server's first */
-    bool step_is_minimum;  /* more may be lost since then */
+    int64_t lost;         /* events; RESPONSE_UNKNOWN with LOSS_UNKNOWN. Of the agent's, all since
+                             the subscription was made; of others, those since `since` */
+    bool is_minimum;      /* more may be lost */
+    int64_t step;         /* of them, how many since the previous answer; 0 in a server's first */
+    bool step_is_minimum; /* more may be lost since then */
+    int64_t outage_step; /* of the step, those pushed while the connection was down, or by a process
+                            of the publisher that has ended since */
+    int64_t early_step;  /* of the step, those pushed before the subscription's first event came */
     struct timespec since; /* when the subscription was first seen: what was lost before isn't in
                               what is derived */
     int64_t not_received;  /* events that its publisher had pushed by its previous answer, and that
                               have not arrived yet: they are on their way, or lost, and not in
                               `lost`. RESPONSE_UNKNOWN: the publisher isn't watched */
-    bool is_news; /* one of these has changed since the previous answer, or events were lost */
+    bool interrupted; /* since the last event, the connection or the publisher is another one */
+    bool is_news;     /* one of these has changed since the previous answer, or events were lost */
 } loss_t;
 
 typedef struct losses losses_t;
