@@ -102,11 +102,12 @@ test: setup-test build wheel test-unit ## every test once, and the unit tests un
 
 test-all: test test-integration-sanitizers test-fuzz test-bench ## and what only repeats them: sanitizers, fuzzers, benchmarks
 
-soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 100,000 polls; about an hour
+soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 10 of 20 that are well, 100,000 polls; over an hour
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} \
 	    OPERATION_SECONDS=$${OPERATION_SECONDS:-600} OPERATION_POLLS=$${OPERATION_POLLS:-100000} \
+	    HEALTHY_SECONDS=$${HEALTHY_SECONDS:-600} \
 	    BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest -s -o faulthandler_timeout=7200 tests/integration/test_soak.py \
-	    tests/integration/test_operation.py $(PYTEST_ARGS)
+	    tests/integration/test_operation.py tests/integration/test_findings_healthy.py $(PYTEST_ARGS)
 
 bench: setup-test build wheel ## what agent and monitor cost; fifteen minutes, on a machine with nothing else to do
 	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)

@@ -27,8 +27,11 @@
 
 #include <tango/tango.h>
 
+#include "base/reasons.h"
+
 struct tango_device {
     std::unique_ptr<Tango::DeviceProxy> proxy;
+    bool stopped = false; /* the last attempt to connect found that it isn't exported */
 };
 
 namespace
@@ -105,7 +108,7 @@ const struct {
     {"API_CommandNotFound", TANGO_ERROR_NO_COMMAND, nullptr},
     {"API_DeviceTimedOut", TANGO_ERROR_TIMEOUT, nullptr},
     {"API_CantConnectToDevice", TANGO_ERROR_NOT_RUNNING, not_running},
-    {"API_DeviceNotExported", TANGO_ERROR_NOT_RUNNING, not_running},
+    {"API_DeviceNotExported", TANGO_ERROR_NOT_RUNNING, REASON_STOPPED},
     {"API_ServerNotRunning", TANGO_ERROR_NOT_RUNNING, not_running},
     {"API_CommunicationFailed", TANGO_ERROR_NOT_RUNNING, not_running},
 };
@@ -238,6 +241,37 @@ template <typename Work> bool guarded(tango_error_t *error, Work work)
             error->kind = TANGO_ERROR_OTHER;
     }
     return false;
+}
+
+/* Whether it was not even tried, since an attempt shortly before had failed; 9.3.4 to 10.3. */
+bool was_not_tried(const Tango::DevFailed &failure)
+{
+    for (CORBA::ULong i = 0; i < failure.errors.length(); i++)
+        if (std::strstr(failure.errors[i].desc.in(), "connection request was delayed"))
+            return true;
+    return false;
+}
+
+/* guarded(), for work with a device: a failure without an attempt has the reason of the last one.
+ */
+template <typename Work> bool guarded_on(tango_device &device, tango_error_t *error, Work work)
+{
+    const bool done = guarded(error, [&] {
+        try {
+            work();
+            device.stopped = false;
+        } catch (const Tango::DevFailed &failure) {
+            if (!was_not_tried(failure))
+                device.stopped =
+                    failure.errors.length() > 0 && has_error(failure, 0, "API_DeviceNotExported");
+            throw;
+        }
+    });
+    if (!done && device.stopped && error && error->kind == TANGO_ERROR_NOT_RUNNING) {
+        tango_error_clear(error);
+        guarded(nullptr, [&] { set_error(error, TANGO_ERROR_NOT_RUNNING, REASON_STOPPED); });
+    }
+    return done;
 }
 
 std::string lower(std::string text)
@@ -575,7 +609,7 @@ bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *c
                                  tango_error_t *error)
 {
     *commands = {};
-    return guarded(error, [&] {
+    return guarded_on(*self, error, [&] {
         read_commands(*self->proxy, commands);
         if (commands->query_event_agent)
             return;
@@ -594,7 +628,7 @@ char *tango_device_call_string(tango_device_t *self, const char *command, size_t
 {
     char *text = nullptr;
     *size = 0;
-    guarded(error, [&] {
+    guarded_on(*self, error, [&] {
         Tango::DeviceData result = self->proxy->command_inout(command);
         const char *value = nullptr;
         result >> value;
@@ -612,15 +646,15 @@ char *tango_device_call_string(tango_device_t *self, const char *command, size_t
 
 bool tango_device_call(tango_device_t *self, const char *command, tango_error_t *error)
 {
-    return guarded(
-        error, [&] { self->proxy->command_inout(command); });
+    return guarded_on(
+        *self, error, [&] { self->proxy->command_inout(command); });
 }
 
 bool tango_device_call_boolean(tango_device_t *self, const char *command, bool argument,
                                tango_error_t *error)
 {
-    return guarded(
-        error,
+    return guarded_on(
+        *self, error,
         [&] {
             Tango::DeviceData in;
             in << argument;

@@ -14,7 +14,7 @@ pytest.register_assert_rewrite("agent_answers")
 
 import tango_servers  # noqa: E402
 
-pytest_plugins = ["network", "terminals"]
+pytest_plugins = ["findings", "network", "terminals"]
 
 # A shell's background job ignores SIGINT, and hands that down to all that the tests start; some of
 # them are to be interrupted.

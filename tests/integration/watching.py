@@ -12,6 +12,7 @@ LOAD_THE_AGENT = (
     " (see docs/, or ska-tango-event-monitor(1))"
 )
 IS_DOWN = "its server is not running or can't be reached"
+WAS_STOPPED = "its server was stopped (the Tango database lists it as not exported)"
 ASKED_AGAIN = "it is tried again at every poll"
 # Long: where it matters that the monitor ends before a server's time is up.
 LONG_S = 100

@@ -211,8 +211,8 @@ static void test_wrong_thresholds(void **state)
           (const char *const[]){"--threshold", "overflow", "a/b/c", NULL});
     wrong("--threshold: there is no rule 'overfl'",
           (const char *const[]){"--threshold", "overfl=1", "a/b/c", NULL});
-    wrong("the rule 'no-answer' has no threshold",
-          (const char *const[]){"--threshold", "no-answer=1", "a/b/c", NULL});
+    wrong("the rule 'uncounted' has no threshold",
+          (const char *const[]){"--threshold", "uncounted=1", "a/b/c", NULL});
     static const char *const bad[] = {"overflow=",    "overflow=-1",  "overflow=nan",
                                       "overflow=inf", "overflow=1x",  "overflow=0x1",
                                       "overflow= 1",  "overflow=1 ",  "overflow==1",

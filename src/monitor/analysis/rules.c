@@ -99,7 +99,16 @@ const rule_t rules[] = {
      .group = "agent",
      .severity = SEVERITY_FAULT,
      .title = "a server that doesn't answer",
+     .threshold = 10,
+     .unit = "s",
+     .holds = true,
      .failed = rule_no_answer},
+    {.name = "uncounted",
+     .group = "agent",
+     .severity = SEVERITY_WARNING,
+     .title = "an agent whose tables are full",
+     .agent_only = true,
+     .server = rule_uncounted},
 };
 
 const size_t rules_count = sizeof rules / sizeof *rules;

@@ -7,5 +7,6 @@
 #include "monitor/analysis/rules.h"
 
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_uncounted(const rule_t *self, const rules_input_t *input, const server_part_t *part);
 
 #endif
