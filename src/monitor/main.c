@@ -43,6 +43,7 @@ enum { EXPLAIN_WIDTH = 80 };
 typedef struct {
     options_t options;
     signals_t signals;
+    checker_t *checker; /* or NULL */
     messages_t *messages;
     outlet_t *output; /* standard output; NULL: not needed so far */
     run_t *run;
@@ -180,6 +181,16 @@ static int print_list(monitor_t *self, const poller_t *poller)
     return status_of(state != OUTLET_FAILING && poller_is_complete(poller));
 }
 
+/* If that fails, the monitor goes on without. */
+static void start_checks(monitor_t *self)
+{
+    char *error = NULL;
+    if (!self->options.no_checks)
+        self->checker = checker_new(&error);
+    if (error)
+        messages_say_and_free(self->messages, error);
+}
+
 /* Connects, opens the recording, polls. Returns the exit status. */
 static int poll_servers(monitor_t *self, poller_t *poller)
 {
@@ -200,8 +211,10 @@ static int poll_servers(monitor_t *self, poller_t *poller)
     if (!options->recording.path)
         poller_drop_texts(poller);
     poller_start_perf(poller, stop_fd);
-    source_t *source = poll_source_new(
-        poller, options->perf, (int64_t)(options->poll_period * (double)NS_PER_SECOND), stop_fd);
+    start_checks(self);
+    source_t *source =
+        poll_source_new(poller, self->checker, options->perf,
+                        (int64_t)(options->poll_period * (double)NS_PER_SECOND), stop_fd);
     return status_of(run_go(self->run, &source, options->count));
 }
 
@@ -239,7 +252,8 @@ static int ask_servers(monitor_t *self)
     }
     const int status = poll_servers(self, poller);
     /* With a call under way, exit() would tear the Tango library down under it. */
-    if (!poller_destroy(&poller)) {
+    const bool checks_ended = checker_destroy(&self->checker);
+    if (!poller_destroy(&poller) || !checks_ended) {
         messages_destroy(&self->messages);
         _exit(status);
     }

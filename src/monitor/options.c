@@ -27,6 +27,7 @@ enum {
     LONG_CHANGES,
     LONG_READ,
     LONG_FORMAT,
+    LONG_NO_CHECKS,
     LONG_NO_COLOR,
     LONG_TOP,
     LONG_BY,
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
     {"changes", optional_argument, NULL, LONG_CHANGES},
     {"read", required_argument, NULL, LONG_READ},
     {"format", required_argument, NULL, LONG_FORMAT},
+    {"no-checks", no_argument, NULL, LONG_NO_CHECKS},
     {"no-color", no_argument, NULL, LONG_NO_COLOR},
     {"top", required_argument, NULL, LONG_TOP},
     {"by", required_argument, NULL, LONG_BY},
@@ -274,6 +276,9 @@ static void take_flag(options_t *options, int letter)
     case LONG_EXPLAIN:
         options->explain = true;
         break;
+    case LONG_NO_CHECKS:
+        options->no_checks = true;
+        break;
     case LONG_CHANGES:
         options->recording.full_every = FULL_EVERY;
         break;
@@ -410,6 +415,8 @@ void options_help(FILE *out)
         "                             offers, and exit\n"
         "      --poll-period SECONDS  time from one poll to the next (default 10.0)\n"
         "      --timeout SECONDS      how long a server may take to answer (default 3)\n"
+        "      --no-checks            don't try to reach what doesn't respond: endpoints of event\n"
+        "                             channels, devices\n"
         "  -n, --count N              stop after N polls (default: run until interrupted)\n"
         "  -m, --monitor-perf         have the servers take performance samples meanwhile,\n"
         "                             and show them\n"

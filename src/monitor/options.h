@@ -30,6 +30,7 @@ typedef struct {
     bool perf;                     /* start performance monitoring, and show its samples */
     bool quiet;                    /* print no summaries */
     bool follow;                   /* watch those that events are received from, too */
+    bool no_checks;                /* try out nothing by itself */
     bool list;                     /* print what would be watched, and exit */
     selection_options_t selection; /* its names and patterns point into argv */
     char **excluded;               /* those patterns' list; free it with options_clear() */

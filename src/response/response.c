@@ -1,6 +1,9 @@
 #include "response/response.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "base/timespec.h"
 
 bool response_pushed_count_is_next(const response_t *self)
 {
@@ -11,6 +14,24 @@ int64_t response_pushed_count(const response_t *self, const response_publisher_t
 {
     const int64_t count = publisher->counts.pushed_event_count;
     return count > 0 && response_pushed_count_is_next(self) ? count - 1 : count;
+}
+
+double response_seconds_without_heartbeat(const response_t *self, const response_channel_t *channel)
+{
+    struct timespec last;
+    struct timespec now;
+    if (!channel->last_heartbeat || !self->agent_time ||
+        !timespec_parse(channel->last_heartbeat, &last) || !timespec_parse(self->agent_time, &now))
+        return NAN;
+    return timespec_seconds_between(&last, &now);
+}
+
+bool response_is_held_up(const response_t *self, double seconds)
+{
+    const response_consumer_t *consumer = &self->consumer;
+    const bool polls = !consumer->state || strcmp(consumer->state, "polling") == 0;
+    return (!polls && consumer->state_micros > seconds * 1e6) ||
+           consumer->delayed_micros > seconds * 1e6;
 }
 
 static int compare_text(const char *a, const char *b)

@@ -187,6 +187,17 @@ bool response_pushed_count_is_next(const response_t *self);
 /* How many events a publisher of that answer has pushed so far, or RESPONSE_UNKNOWN. */
 int64_t response_pushed_count(const response_t *self, const response_publisher_t *publisher);
 
+/*
+ * How long ago the last heartbeat of a channel had come when the answer was given, in seconds, by
+ * the clock of that host; NAN: not known, or there was none.
+ */
+double response_seconds_without_heartbeat(const response_t *self,
+                                          const response_channel_t *channel);
+
+/* Whether the consumer thread had been kept from receiving for more than so many seconds: by a
+ * callback, or by control commands. */
+bool response_is_held_up(const response_t *self, double seconds);
+
 /* The order of two response_not_connected_t, for qsort(); the list of an answer is in it. */
 int response_compare_not_connected(const void *a, const void *b);
 

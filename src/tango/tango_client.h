@@ -106,6 +106,12 @@ tango_device_t *tango_device_new(const char *name, tango_error_t *error);
 /* Closes the connection and sets *self to NULL; *self may be NULL. */
 void tango_device_destroy(tango_device_t **self);
 
+/*
+ * Connects to a device anew, and asks whether it answers. On failure, the error's text says also
+ * whether the database takes it to be running.
+ */
+bool tango_device_ping(const char *name, tango_error_t *error);
+
 /* Asks the device which event system commands it has. A command with other types is none. */
 bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *commands,
                                  tango_error_t *error);

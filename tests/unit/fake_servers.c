@@ -252,6 +252,16 @@ tango_device_t *tango_device_new(const char *name, tango_error_t *error)
     return self;
 }
 
+bool tango_device_ping(const char *name, tango_error_t *error)
+{
+    pthread_mutex_lock(&world.lock);
+    fake_server_t *server = find(name);
+    *error = (tango_error_t){TANGO_ERROR_NO_DEVICE, NULL};
+    const bool answers = server && take_step(server, FAKE_PING, error);
+    pthread_mutex_unlock(&world.lock);
+    return answers;
+}
+
 void tango_device_destroy(tango_device_t **self)
 {
     free(*self);

@@ -11,12 +11,14 @@
 
 #include "tango/tango_client.h"
 
-/* The requests to a server: tango_client_find_admin(), tango_device_new(), ... */
+/* The requests to a server: tango_client_find_admin(), tango_device_new(), tango_device_ping(), ...
+ */
 typedef enum {
     FAKE_FIND,
     FAKE_CONNECT,
     FAKE_COMMANDS, /* which it has */
     FAKE_QUERY,
+    FAKE_PING,
     FAKE_SWITCH, /* performance monitoring, on or off */
     FAKE_MATCH,  /* of the database alone: tango_client_match() */
     FAKE_STEPS

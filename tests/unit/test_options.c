@@ -153,9 +153,9 @@ static void test_what_to_print(void **state)
     (void)state;
     options_t options;
     char *error = NULL;
-    const char *const words[] = {"--only",     "a*",      "--only=b", "--top",    "3",
-                                 "--by",       "latency", "-m",       "--format", "jsonl",
-                                 "--no-color", "a/b/c",   NULL};
+    const char *const words[] = {"--only",     "a*",          "--only=b", "--top",    "3",
+                                 "--by",       "latency",     "-m",       "--format", "jsonl",
+                                 "--no-color", "--no-checks", "a/b/c",    NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
     const summary_options_t *summary = &options.view.summary;
     assert_true(summary->filter.count == 2 && summary->top == 3 && summary->perf);
@@ -163,6 +163,7 @@ static void test_what_to_print(void **state)
     assert_int_equal(summary->top_key, TOP_LATENCY);
     assert_int_equal(options.view.format, FORMAT_JSONL);
     assert_true(options.view.no_color);
+    assert_true(options.no_checks);
     options_clear(&options);
     wrong("--format xml: must be text, json or jsonl",
           (const char *const[]){"--format", "xml", "a/b/c", NULL});

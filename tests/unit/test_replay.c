@@ -69,6 +69,17 @@ static snapshot_t *snapshot_number(int number)
         set_answer(&snapshot->replies[1], memory_string("Internal \"error\"\n"));
     else
         set_answer(&snapshot->replies[1], answer(number / 4));
+    if (number % 3 == 1) {
+        check_t checks[] = {
+            {CHECK_DEVICE, (char *)"tango://h:1/dserver/\"Pub\"/1", CHECK_NOT_RUNNING,
+             (char *)"it has\nended", snapshot->time},
+            {CHECK_ENDPOINT, (char *)"tcp://h:1", CHECK_GOOD, (char *)"", snapshot->time},
+            {CHECK_ENDPOINT, (char *)"tcp://h:2", CHECK_REFUSED, (char *)"no", snapshot->time},
+        };
+        for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+            checks_add(&snapshot->checks, &checks[i]);
+        checks_sort(&snapshot->checks);
+    }
     return snapshot;
 }
 
@@ -77,6 +88,15 @@ static void assert_same(const snapshot_t *read, int number)
     snapshot_t *written = snapshot_number(number);
     assert_int_equal(read->time.tv_sec, written->time.tv_sec);
     assert_int_equal(read->time.tv_nsec, written->time.tv_nsec);
+    assert_int_equal(read->checks.count, written->checks.count);
+    for (size_t i = 0; i < read->checks.count; i++) {
+        const check_t *was = &written->checks.list[i];
+        const check_t *is = checks_find(&read->checks, was->kind, was->subject);
+        assert_non_null(is);
+        assert_int_equal(is->outcome, was->outcome);
+        assert_string_equal(is->text, was->text);
+        assert_int_equal(is->time.tv_sec, was->time.tv_sec);
+    }
     assert_int_equal(read->reply_count, 2);
     for (size_t i = 0; i < 2; i++) {
         const reply_t *was = &written->replies[i];

@@ -55,6 +55,7 @@ void snapshot_destroy(snapshot_t **self)
     for (size_t i = 0; i < snapshot->reply_count; i++)
         clear_reply(&snapshot->replies[i]);
     free(snapshot->replies);
+    checks_clear(&snapshot->checks);
     free(snapshot);
     *self = NULL;
 }

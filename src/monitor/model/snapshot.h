@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "monitor/model/checks.h"
 #include "response/response.h"
 
 /* One server's part: either response (and data) or error (with data, if that can't be read). */
@@ -32,6 +33,7 @@ typedef struct snapshot {
     double asked;         /* the same moment by the clock of reply_t's answered; 0: not known */
     reply_t *replies;     /* one per server, in the order in which the user named them */
     size_t reply_count;
+    checks_t checks;  /* what its source has tried out; of snapshots that go on to sinks only */
     bool is_recorded; /* from a recording: it may be of another run than the previous one */
 } snapshot_t;
 

@@ -8,6 +8,7 @@
 typedef struct {
     source_t source; /* comes first */
     poller_t *poller;
+    checker_t *checker; /* or NULL */
     int stop_fd;
     bool perf;
     bool answered; /* at least one server did, at least once */
@@ -28,6 +29,8 @@ static bool next(source_t *source, source_item_t *item)
     /* Answers that came before a signal count: their samples exist nowhere else any more. */
     if (!has_answer && is_stopped(self))
         snapshot_destroy(&item->snapshot);
+    if (item->snapshot && self->checker)
+        checker_look(self->checker, item->snapshot);
     return true;
 }
 
@@ -49,7 +52,8 @@ static void destroy(source_t **source)
     *source = NULL;
 }
 
-source_t *poll_source_new(poller_t *poller, bool perf, int64_t period_ns, int stop_fd)
+source_t *poll_source_new(poller_t *poller, checker_t *checker, bool perf, int64_t period_ns,
+                          int stop_fd)
 {
     static const source_methods_t methods = {
         .next = next, .is_in_vain = is_in_vain, .stop = stop, .destroy = destroy};
@@ -60,6 +64,7 @@ source_t *poll_source_new(poller_t *poller, bool perf, int64_t period_ns, int st
         .unstopped = "stopped at once: performance monitoring may still be on",
     };
     self->poller = poller;
+    self->checker = checker;
     self->perf = perf;
     self->stop_fd = stop_fd;
     return &self->source;

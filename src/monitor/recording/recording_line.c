@@ -180,6 +180,13 @@ static void write_findings(FILE *out, const findings_t *findings)
     json_output_close(&json, ']');
 }
 
+static void write_checks(FILE *out, const checks_t *checks)
+{
+    json_output_t json = {.out = out, .comma = true};
+    if (checks->count > 0)
+        checks_write(checks, &json, "checks");
+}
+
 char *recording_line(const snapshot_t *snapshot, const findings_t *findings,
                      recording_bases_t *bases, bool full, size_t *size)
 {
@@ -199,6 +206,7 @@ char *recording_line(const snapshot_t *snapshot, const findings_t *findings,
         write_reply(out, reply, bases, i, full);
     }
     putc('}', out);
+    write_checks(out, &snapshot->checks);
     write_findings(out, findings);
     fputs("}\n", out);
     memory_stream_close(out);

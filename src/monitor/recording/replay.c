@@ -210,6 +210,44 @@ static void read_reply(replay_t *self, json_slice_t value, size_t place, reply_t
     }
 }
 
+/* ---- checks ---- */
+
+/* A check that this version knows; others are skipped. */
+static void read_check(json_slice_t value, check_t *check, checks_t *checks)
+{
+    enum { OUTCOME, TEXT, TIME, COUNT };
+    static const char *const names[] = {"outcome", "text", "time"};
+    json_slice_t values[COUNT];
+    find_values(value, COUNT, names, values);
+    if (!is_string(values[OUTCOME]) || !parse_time(values[TIME], &check->time))
+        return;
+    char *outcome = json_text_string(values[OUTCOME], NULL);
+    check->outcome = check_outcome_of(outcome);
+    free(outcome);
+    check->text =
+        is_string(values[TEXT]) ? json_text_string(values[TEXT], NULL) : memory_string("");
+    if (check->outcome != CHECK_OUTCOMES)
+        checks_add(checks, check);
+}
+
+static void read_checks(json_slice_t object, checks_t *checks)
+{
+    json_member_t kind;
+    for (size_t at = 0; is_object(object) && json_text_member(object, &at, &kind);) {
+        char *name = json_text_string(kind.key, NULL);
+        json_member_t member;
+        for (size_t in = 0; is_object(kind.value) && json_text_member(kind.value, &in, &member);) {
+            check_t check = {.kind = check_kind_of(name)};
+            check.subject = json_text_string(member.key, NULL);
+            if (check.kind != CHECK_KINDS && is_object(member.value))
+                read_check(member.value, &check, checks);
+            check_clear(&check);
+        }
+        free(name);
+    }
+    checks_sort(checks);
+}
+
 static size_t count_members(json_slice_t object)
 {
     json_member_t member;
@@ -232,8 +270,8 @@ static char *lost_note(const replay_t *self, size_t number, json_slice_t lost)
 /* The content of a line of JSON. */
 static void read_object(replay_t *self, json_slice_t object, size_t number, source_item_t *item)
 {
-    enum { TIME, ASKED, REPLIES, LOST, COUNT };
-    static const char *const names[] = {"time", "asked", "replies", "lost_snapshots"};
+    enum { TIME, ASKED, REPLIES, CHECKS, LOST, COUNT };
+    static const char *const names[] = {"time", "asked", "replies", "checks", "lost_snapshots"};
     json_slice_t values[COUNT];
     struct timespec time;
     find_values(object, COUNT, names, values);
@@ -264,6 +302,7 @@ static void read_object(replay_t *self, json_slice_t object, size_t number, sour
         item->snapshot->replies[i].server = json_text_string(member.key, NULL);
         read_reply(self, member.value, i, &item->snapshot->replies[i]);
     }
+    read_checks(values[CHECKS], &item->snapshot->checks);
 }
 
 /* ---- lines ---- */

@@ -1,0 +1,14 @@
+/*
+ * check_device: asks whether a device answers.
+ */
+#ifndef STEM_CHECK_DEVICE_H
+#define STEM_CHECK_DEVICE_H
+
+#include <stddef.h>
+
+#include "monitor/model/checks.h"
+
+/* Checks so many devices, the subjects of checks, one after the other; as check_endpoints(). */
+void check_devices(check_t *checks, size_t count, int stop_fd);
+
+#endif

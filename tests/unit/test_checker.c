@@ -1,0 +1,224 @@
+/* What the monitor tries out itself: with real sockets of this machine, and fake devices. */
+#include "cmocka_all.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answers.h"
+#include "base/memory.h"
+#include "base/monotonic.h"
+#include "fake_servers.h"
+#include "monitor/poll/check_endpoint.h"
+#include "monitor/poll/checker.h"
+
+#define PATIENCE_NS (20 * NS_PER_SECOND)
+#define ADMIN       "tango://h:1/dserver/pub/1"
+
+static checker_t *checker;
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_servers_clear();
+    char *error = NULL;
+    checker = checker_new(&error);
+    return checker && !error ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fake_servers_clear();
+    return checker_destroy(&checker) ? 0 : -1;
+}
+
+/* A socket with a port of its own on 127.0.0.1, and its endpoint, which the caller frees. */
+static int open_port(bool listens, char **endpoint)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    if (listens)
+        assert_int_equal(listen(fd, 1), 0);
+    *endpoint = memory_format("tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    return fd;
+}
+
+static void endpoints_are_tried(void **state)
+{
+    (void)state;
+    enum { OPEN, CLOSED, WILDCARD, STRANGE, COUNT };
+    static const check_outcome_t expected[] = {CHECK_GOOD, CHECK_REFUSED, CHECK_NO_ADDRESS,
+                                               CHECK_NO_ADDRESS};
+    check_t checks[COUNT] = {{.kind = CHECK_ENDPOINT}};
+    const int fds[] = {open_port(true, &checks[OPEN].subject),
+                       open_port(false, &checks[CLOSED].subject)};
+    checks[WILDCARD].subject = memory_string("tcp://0.0.0.0:1");
+    checks[STRANGE].subject = memory_string("ipc:///tmp/x");
+    check_endpoints(checks, COUNT, -1);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(checks[i].outcome, expected[i]);
+        assert_non_null(checks[i].text);
+        check_clear(&checks[i]);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static snapshot_t *snapshot_of(const char *channels)
+{
+    snapshot_t *snapshot = snapshot_new(1);
+    snapshot->replies[0].server = memory_string("dserver/sub/1");
+    char *text = memory_format("{'version': 1, 'agent': {'pid': 1, 'time': "
+                               "'2026-01-01T00:01:00.000000+00:00'}, 'client': %s}",
+                               channels);
+    snapshot->replies[0].response = answers_parse(text);
+    free(text);
+    return snapshot;
+}
+
+/* A channel whose last heartbeat was so many seconds ago. */
+#define CHANNEL(name, endpoint, count, second)                                                     \
+    "'" name "': {'endpoint': '" endpoint "', 'heartbeat_count': " #count                          \
+    ", 'last_heartbeat': '2026-01-01T00:00:" second ".000000+00:00'}"
+#define CHANNELS(list) "{'event_channels': {" list "}}"
+
+static snapshot_t *look_at(const char *channels)
+{
+    snapshot_t *snapshot = snapshot_of(channels);
+    checker_look(checker, snapshot);
+    return snapshot;
+}
+
+/* Looks at such snapshots until one has a result of each; the caller destroys it. */
+static snapshot_t *look_until(const char *channels, size_t results)
+{
+    const int64_t deadline_ns = monotonic_ns() + PATIENCE_NS;
+    for (;;) {
+        snapshot_t *snapshot = look_at(channels);
+        if (snapshot->checks.count >= results)
+            return snapshot;
+        assert_true(monotonic_ns() < deadline_ns);
+        snapshot_destroy(&snapshot);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
+static void assert_outcome(const snapshot_t *snapshot, check_kind_t kind, const char *subject,
+                           check_outcome_t outcome)
+{
+    const check_t *check = checks_find(&snapshot->checks, kind, subject);
+    assert_non_null(check);
+    assert_int_equal(check->outcome, outcome);
+    assert_true(check->time.tv_sec > 0);
+}
+
+static void a_silent_channel_is_checked(void **state)
+{
+    (void)state;
+    fake_server_t *server = fake_server_new("a/b/c", ADMIN);
+    fake_server_fail(server, FAKE_PING, TANGO_ERROR_NOT_RUNNING);
+    static const char silent[] = CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40"));
+    snapshot_t *snapshot = look_until(silent, 2);
+    assert_outcome(snapshot, CHECK_ENDPOINT, "tcp://0.0.0.0:7", CHECK_NO_ADDRESS);
+    assert_outcome(snapshot, CHECK_DEVICE, ADMIN, CHECK_NOT_RUNNING);
+    assert_null(checks_find(&snapshot->checks, CHECK_DEVICE, "tcp://0.0.0.0:7"));
+    snapshot_destroy(&snapshot);
+    /* The results stay, without another check so soon, and end with the trouble. */
+    snapshot = look_at(silent);
+    assert_int_equal(snapshot->checks.count, 2);
+    snapshot_destroy(&snapshot);
+    assert_int_equal(fake_server_begun(server, FAKE_PING), 1);
+    snapshot = look_at(CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 4, "58")));
+    assert_int_equal(snapshot->checks.count, 0);
+    snapshot_destroy(&snapshot);
+}
+
+static void what_is_well_is_not_checked(void **state)
+{
+    (void)state;
+    fake_server_t *server = fake_server_new("a/b/c", ADMIN);
+    static const char *const clients[] = {
+        CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "50")),     /* not late yet */
+        CHANNELS("'" ADMIN "': {'endpoint': 'tcp://0.0.0.0:7'}"), /* nobody counts heartbeats */
+        CHANNELS("'" ADMIN "': {'heartbeat_count': 0}"),          /* may be new */
+        /* It has received nothing, for another reason. */
+        "{'consumer_thread': {'state': 'callbacks', 'topic': 't', 'state_micros': 20000000}, "
+        "'event_channels': {" CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40") "}}",
+        "{'consumer_thread': {'state': 'order', 'delayed_micros': 20000000}, "
+        "'event_channels': {" CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40") "}}",
+    };
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        snapshot_t *snapshot = look_at(clients[i]);
+        snapshot_destroy(&snapshot);
+    }
+    /* One that is checked comes after all of them. */
+    static const char silent[] = CHANNELS(CHANNEL("x/y/z", "tcp://0.0.0.0:8", 3, "40"));
+    snapshot_t *snapshot = look_until(silent, 2);
+    assert_int_equal(snapshot->checks.count, 2);
+    assert_outcome(snapshot, CHECK_DEVICE, "x/y/z", CHECK_NO_NAME);
+    snapshot_destroy(&snapshot);
+    assert_int_equal(fake_server_begun(server, FAKE_PING), 0);
+}
+
+static void a_check_that_hangs_holds_nothing_up(void **state)
+{
+    (void)state;
+    fake_server_t *server = fake_server_new("a/b/c", ADMIN);
+    fake_server_hang(server, FAKE_PING, true);
+    static const char silent[] = CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40"));
+    snapshot_t *snapshot = look_until(silent, 1);
+    fake_server_wait_begun(server, FAKE_PING, 1);
+    assert_null(checks_find(&snapshot->checks, CHECK_DEVICE, ADMIN));
+    snapshot_destroy(&snapshot);
+    /* While its subject isn't wanted any more, too. */
+    snapshot = look_at("{}");
+    snapshot_destroy(&snapshot);
+    fake_server_hang(server, FAKE_PING, false);
+    snapshot = look_until(silent, 2);
+    assert_outcome(snapshot, CHECK_DEVICE, ADMIN, CHECK_GOOD);
+    snapshot_destroy(&snapshot);
+}
+
+/* A hostile server names more than anybody may check. */
+static void not_more_is_checked_than_the_maximum(void **state)
+{
+    (void)state;
+    char *list = NULL;
+    size_t size = 0;
+    FILE *out = memory_stream_open(&list, &size);
+    fputs("{'event_channels': {", out);
+    for (int i = 0; i < 3 * CHECKER_MAXIMUM; i++)
+        fprintf(out,
+                "%s'c%d': {'endpoint': 'tcp://0.0.0.0:%d', 'heartbeat_count': 1, "
+                "'last_heartbeat': '2026-01-01T00:00:01+00:00'}",
+                i > 0 ? ", " : "", i, i + 1);
+    fputs("}}", out);
+    memory_stream_close(out);
+    snapshot_t *snapshot = look_until(list, CHECKER_MAXIMUM);
+    assert_in_range(snapshot->checks.count, CHECKER_MAXIMUM, 2 * CHECKER_MAXIMUM);
+    snapshot_destroy(&snapshot);
+    free(list);
+}
+
+#define CHECKER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(endpoints_are_tried),
+        CHECKER_TEST(a_silent_channel_is_checked),
+        CHECKER_TEST(what_is_well_is_not_checked),
+        CHECKER_TEST(a_check_that_hangs_holds_nothing_up),
+        CHECKER_TEST(not_more_is_checked_than_the_maximum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
