@@ -627,11 +627,15 @@ def test_a_callback_that_hangs(servers):
         return consumer["state"] == "callbacks" and consumer["state_micros"] > 1.2e6
 
     wait_for(hangs, what="a callback that hangs", period=0.3)
-    result = run_monitor("-n", 1, sub.name())
+    result = run_monitor("-n", 1, "--threshold", "stuck-callback=1", sub.name())
     sub.proxy().SetCallbackDelay(0)
     assert (result.returncode, result.stderr) == (0, "")
-    (line,) = [line for line in result.stdout.splitlines() if "IN A CALLBACK" in line]
-    assert "burst" in line and "no events are received meanwhile" in line
+    lines = result.stdout.splitlines()
+    line = lines[1]
+    assert line.startswith("FAULT ") and "burst" in line and line.endswith("[stuck-callback]")
+    assert "it receives nothing meanwhile" in line
+    # Once more at the end.
+    assert lines[lines.index("Found:") + 1].startswith("FAULT ")
 
 
 def test_polls_keep_to_their_schedule(servers, recording):

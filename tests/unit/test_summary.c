@@ -169,7 +169,7 @@ static void test_perf(void **state)
                         "summary-perf-ascii.txt");
 }
 
-/* Also when nothing else is new. */
+/* Also when nothing else is new. What the consumer thread is doing is a matter of findings. */
 static void test_warnings(void **state)
 {
     (void)state;
@@ -182,18 +182,10 @@ static void test_warnings(void **state)
         "\"client\": {\"event_callbacks\": {}, \"consumer_thread\": {\"state\": \"callbacks\", "
         "\"topic\": \"tango://h:1/a/b/c/x.idl5_change\", \"state_micros\": 5250000, "
         "\"delayed_micros\": 61000000}}}";
-    static const char harmless[] =
-        "{\"version\": 1, \"agent\": {\"pid\": 1, \"uncounted\": 0}, \"server\": null, "
-        "\"client\": {\"event_callbacks\": {}, \"consumer_thread\": {\"state\": \"callbacks\", "
-        "\"topic\": \"tango://h:1/a/b/c/x.idl5_change\", \"state_micros\": 900, "
-        "\"delayed_micros\": 10}}}";
     assert_change(before, after,
                   "dserver/srv/1: no change\n"
-                  "  IN A CALLBACK of tango://h:1/a/b/c/x.idl5_change for 5.2 s: no events are "
-                  "received meanwhile\n"
-                  "  EVENTS WAIT for 61.0 s: a subscription is being made\n"
                   "  NOT COUNTED 7 times: the agent's tables are full\n");
-    assert_change(before, harmless, "dserver/srv/1: no change\n");
+    assert_change(before, before, "dserver/srv/1: no change\n");
 }
 
 /* Omissions of an answer are reported every time, events under unknown names when they arrive. */

@@ -61,9 +61,16 @@ static double percentile(const response_histogram_t *histogram, const int64_t *c
     return NAN;
 }
 
+static int64_t below_all(const response_histogram_t *histogram, const int64_t *counts)
+{
+    return histogram->bucket_count > 0 && isnan(histogram->buckets[0].from_nanos) ? counts[0] : 0;
+}
+
 duration_t durations_between(const response_histogram_t *before, const response_histogram_t *after)
 {
-    duration_t duration = {.median_micros = NAN,
+    duration_t duration = {.mean_micros = NAN,
+                           .minimum_micros = NAN,
+                           .median_micros = NAN,
                            .percentile_90_micros = NAN,
                            .percentile_99_micros = NAN,
                            .maximum_micros = NAN};
@@ -71,6 +78,10 @@ duration_t durations_between(const response_histogram_t *before, const response_
         return duration;
     int64_t *counts = counts_between(before, after, &duration.count);
     if (duration.count > 0) {
+        duration.below_all = below_all(after, counts);
+        duration.mean_micros =
+            (after->sum_nanos - (before ? before->sum_nanos : 0)) / 1e3 / (double)duration.count;
+        duration.minimum_micros = percentile(after, counts, 0);
         duration.median_micros = percentile(after, counts, 50);
         duration.percentile_90_micros = percentile(after, counts, 90);
         duration.percentile_99_micros = percentile(after, counts, 99);

@@ -12,6 +12,10 @@
 /* How long something took for the events since the previous answer; NAN if that isn't known. */
 typedef struct {
     int64_t count;
+    int64_t below_all; /* of these, shorter than any duration that the histogram tells apart: less
+                          than a microsecond, or negative */
+    double mean_micros;
+    double minimum_micros; /* of the shortest bucket with anything in it */
     double median_micros;
     double percentile_90_micros;
     double percentile_99_micros;

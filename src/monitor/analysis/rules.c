@@ -91,9 +91,63 @@ const rule_t rules[] = {
      .unit = "s",
      .agent_only = true,
      .server = rule_stuck_callback},
+    {.name = "delayed",
+     .group = "stuck",
+     .severity = SEVERITY_FAULT,
+     .title = "no events are received, because a subscription is being made",
+     .threshold = 5,
+     .unit = "s",
+     .agent_only = true,
+     .server = rule_delayed},
+    {.name = "slow-callback",
+     .group = "stuck",
+     .severity = SEVERITY_WARNING,
+     .title = "callbacks take nearly all of the time",
+     .threshold = 0.8,
+     .unit = "of the time",
+     .polls = 2,
+     .server = rule_slow_callback},
+    {.name = "late-heartbeats",
+     .group = "stuck",
+     .severity = SEVERITY_WARNING,
+     .title = "all heartbeats late because of a callback",
+     .threshold = 5,
+     .unit = "s",
+     .keep = 30,
+     .agent_only = true,
+     .server = rule_late_heartbeats},
+    {.name = "error-events",
+     .group = "error",
+     .severity = SEVERITY_WARNING,
+     .title = "errors instead of values",
+     .threshold = 3,
+     .unit = "events",
+     .counts = true,
+     .keep = 60,
+     .agent_only = true,
+     .subscription = rule_error_events},
     /* rules_channels */
     /* rules_connections */
     /* rules_timing */
+    {.name = "slow-push",
+     .group = "push",
+     .severity = SEVERITY_WARNING,
+     .title = "pushing events takes long",
+     .threshold = 0.1,
+     .unit = "s",
+     .polls = 2,
+     .server = rule_slow_push_by_samples,
+     .published = rule_slow_push},
+    {.name = "clocks",
+     .group = "clock",
+     .severity = SEVERITY_WARNING,
+     .title = "clocks that disagree",
+     .threshold = 0.5,
+     .unit = "s",
+     .polls = 2,
+     .agent_only = true,
+     .server = rule_clocks_by_events,
+     .everything = rule_clocks},
     /* rules_agent */
     {.name = "no-answer",
      .group = "agent",
@@ -199,6 +253,17 @@ double rule_threshold(const rule_t *self, const rule_settings_t *settings)
     const bool is_of_table = index >= 0 && (size_t)index < rules_count;
     return settings && settings->thresholds && is_of_table ? settings->thresholds[index]
                                                            : self->threshold;
+}
+
+/* ---- for rules ---- */
+
+const char *rules_publisher(const rules_input_t *input, const char *stream,
+                            const char *channel_name)
+{
+    const published_stream_t *publisher = published_find(input->published, stream);
+    return publisher && publisher->server != PUBLISHED_BY_SEVERAL
+               ? input->snapshot->replies[publisher->server].server
+               : channel_name;
 }
 
 /* ---- going through an observation ---- */

@@ -114,6 +114,11 @@ void rule_settings_clear(rule_settings_t *self);
 /* The threshold in force. settings may be NULL. */
 double rule_threshold(const rule_t *self, const rule_settings_t *settings);
 
+/* For rules: who publishes a stream: the watched server, or the channel that it arrives on; may be
+ * NULL. */
+const char *rules_publisher(const rules_input_t *input, const char *stream,
+                            const char *channel_name);
+
 /* Lets all rules look. */
 void rules_apply(const rules_input_t *input);
 

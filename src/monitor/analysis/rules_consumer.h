@@ -8,5 +8,11 @@
 #include "monitor/analysis/rules.h"
 
 void rule_stuck_callback(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_slow_callback(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_late_heartbeats(const rule_t *self, const rules_input_t *input,
+                          const server_part_t *part);
+void rule_delayed(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_error_events(const rule_t *self, const rules_input_t *input,
+                       const rule_subscription_t *subscription);
 
 #endif

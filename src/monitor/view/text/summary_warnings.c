@@ -2,9 +2,6 @@
 
 #include "monitor/view/text/summary_parts.h"
 
-/* Callbacks take less as a rule, and nothing else is received meanwhile. */
-#define LONG_MICROS 1e6
-
 /* How many events arrived since the previous answer under names that nobody subscribed to. */
 static int64_t unknown_topic_events(const server_part_t *part)
 {
@@ -58,27 +55,14 @@ static void print_left_out(const summary_t *self, const response_truncated_t *tr
 bool summary_has_warnings(const server_part_t *part)
 {
     const response_t *response = part->reply->response;
-    const response_consumer_t *consumer = &response->consumer;
-    return (consumer->topic && consumer->state_micros > LONG_MICROS) ||
-           consumer->delayed_micros > LONG_MICROS || response->agent_counts.uncounted > 0 ||
-           unknown_topic_events(part) > 0 || is_truncated(&response->truncated);
+    return response->agent_counts.uncounted > 0 || unknown_topic_events(part) > 0 ||
+           is_truncated(&response->truncated);
 }
 
 void summary_print_warnings(const summary_t *self, const server_part_t *part)
 {
     const response_t *response = part->reply->response;
     const response_truncated_t *truncated = &response->truncated;
-    const response_consumer_t *consumer = &response->consumer;
-    if (consumer->topic && consumer->state_micros > LONG_MICROS) {
-        fputs("  IN A CALLBACK of ", self->out);
-        summary_print_text(self, summary_short_name(self, consumer->topic));
-        fprintf(self->out, " for %.1f s: no events are received meanwhile\n",
-                consumer->state_micros / 1e6);
-    }
-    if (consumer->delayed_micros > LONG_MICROS) {
-        fprintf(self->out, "  EVENTS WAIT for %.1f s: a subscription is being made\n",
-                consumer->delayed_micros / 1e6);
-    }
     if (response->agent_counts.uncounted > 0) {
         fprintf(self->out, "  NOT COUNTED %" PRId64 " times: the agent's tables are full\n",
                 response->agent_counts.uncounted);
