@@ -10,6 +10,7 @@
 #include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/rules.h"
+#include "response/names.h"
 
 /* A finding, and what only the engine knows of it. */
 typedef struct {
@@ -275,6 +276,36 @@ double finding_seconds(const finding_t *self)
 
 /* ---- after the rules ---- */
 
+static name_set_t servers_of(const snapshot_t *snapshot)
+{
+    name_set_t servers = {0};
+    for (size_t i = 0; i < snapshot->reply_count; i++)
+        if (snapshot->replies[i].server)
+            name_set_add(&servers, names_hash_but_host(snapshot->replies[i].server));
+    return servers;
+}
+
+/* Says in what was found of a publisher that it isn't among the watched servers. */
+static void name_unwatched_publishers(findings_t *self, const snapshot_t *snapshot)
+{
+    name_set_t watched = {0};
+    whole_t *const *all = self->all.items;
+    for (size_t i = 0; i < self->all.count; i++) {
+        finding_t *seen = &all[i]->seen;
+        if (!all[i]->reported || !seen->about.publisher)
+            continue;
+        if (watched.count == 0)
+            watched = servers_of(snapshot);
+        seen->publisher_is_unwatched =
+            !name_set_has(&watched, names_hash_but_host(seen->about.publisher));
+        if (seen->publisher_is_unwatched)
+            finding_evidence(seen,
+                             "%s isn't watched: name it, too, or use --follow, to see its side",
+                             seen->about.publisher);
+    }
+    free(watched.hashes);
+}
+
 static bool is_sure(const findings_t *self, const finding_t *seen)
 {
     const rule_t *rule = seen->rule;
@@ -400,6 +431,7 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
     };
     rules_apply(&input);
     subscribers_destroy(&subscribers);
+    name_unwatched_publishers(self, snapshot);
     whole_t **all = self->all.items;
     size_t kept = 0;
     for (size_t i = 0; i < self->all.count; i++) {

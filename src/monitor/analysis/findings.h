@@ -58,6 +58,8 @@ typedef struct finding {
     severity_t severity;   /* the rule's, unless the rule said otherwise */
     finding_state_t state;
 
+    bool publisher_is_unwatched; /* as its evidence says */
+
     int64_t events;         /* so many, since `since`; RESPONSE_UNKNOWN: no matter of a number */
     bool events_is_minimum; /* it may be more */
     int64_t among;          /* events is out of so many; RESPONSE_UNKNOWN: not known */

@@ -54,9 +54,6 @@ static void add_counts(finding_t *finding, const rule_subscription_t *subscripti
                          publisher_named(finding), publisher->count);
     else if (publisher && publisher->server == PUBLISHED_BY_SEVERAL)
         finding_evidence(finding, "several watched servers push a stream of this name");
-    else if (!publisher)
-        finding_evidence(finding, "%s isn't watched: name it, too, to compare what it has pushed",
-                         publisher_named(finding));
     if (now->counts.event_count != RESPONSE_UNKNOWN)
         finding_evidence(
             finding, "%s has received %" PRId64 ", the last one with the number %" PRId64,

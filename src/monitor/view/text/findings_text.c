@@ -65,6 +65,42 @@ static void print_line(FILE *out, const finding_t *finding, const char *prefix, 
     free(text);
 }
 
+static bool names_unwatched(const finding_t *finding, const filter_t *filter)
+{
+    return finding->state == FINDING_BEGAN && finding->publisher_is_unwatched &&
+           shown_takes(filter, finding);
+}
+
+/* Whether one of the first findings of a list names the same unwatched publisher. */
+static bool was_named(const finding_t *const *list, size_t count, const filter_t *filter,
+                      const char *publisher)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names_unwatched(list[i], filter) && strcmp(list[i]->about.publisher, publisher) == 0)
+            return true;
+    return false;
+}
+
+/* In one line, the publishers of what began that aren't watched. */
+static void print_unwatched(FILE *out, const finding_t *const *list, size_t count,
+                            const filter_t *filter, const char *prefix)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < count && i < MAXIMUM_SHOWN; i++) {
+        if (!names_unwatched(list[i], filter) ||
+            was_named(list, i, filter, list[i]->about.publisher))
+            continue;
+        char *name = without_prefix(list[i]->about.publisher, prefix);
+        char *printable = printable_copy(name, printable_locale_is_utf8());
+        fprintf(out, "%s%s", named++ == 0 ? "Not watched: " : ", ", printable);
+        free(printable);
+        free(name);
+    }
+    if (named > 0)
+        fprintf(out, " (to see %s, name %s, too, or use --follow)\n",
+                named == 1 ? "its side" : "their sides", named == 1 ? "it" : "them");
+}
+
 void findings_text_print_now(FILE *out, const findings_t *findings, const filter_t *filter,
                              const char *prefix, const text_style_t *style)
 {
@@ -89,6 +125,7 @@ void findings_text_print_now(FILE *out, const findings_t *findings, const filter
     }
     if (more > 0)
         fprintf(out, "and %zu more findings\n", more);
+    print_unwatched(out, now, count, filter, prefix);
 }
 
 void findings_text_print_run(FILE *out, const findings_t *findings, const filter_t *filter,

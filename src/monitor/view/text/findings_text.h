@@ -10,8 +10,8 @@
 #include "monitor/analysis/findings.h"
 #include "monitor/view/filter.h"
 
-/* What is to be said of one observation: a line for each finding. prefix: left out of all names;
- * NULL: none. */
+/* What is to be said of one observation: a line for each finding, and one for all publishers of
+ * what has begun that aren't watched. prefix: left out of all names; NULL: none. */
 void findings_text_print_now(FILE *out, const findings_t *findings, const filter_t *filter,
                              const char *prefix, const text_style_t *style);
 
