@@ -256,7 +256,7 @@ static void take_flag(options_t *options, int letter)
         options->recording.append = true;
         break;
     case 'm':
-        options->perf = options->view.summary.perf = true;
+        options->perf = options->view.summary.perf = options->rules.switches_perf = true;
         break;
     case 'q':
         options->quiet = true;

@@ -153,8 +153,9 @@ typedef struct response {
     int64_t agent_pid;
     agent_counts_t agent_counts;
     response_truncated_t truncated; /* each 0 if the answer doesn't say */
-    char *agent_attached; /* ISO time of the agent's start in this process; NULL without it */
-    char *agent_time;     /* ISO time of the answer, by its host's clock; likewise */
+    char *agent_unwatched; /* what the agent can't watch, in words; NULL: nothing, or not known */
+    char *agent_attached;  /* ISO time of the agent's start in this process; NULL without it */
+    char *agent_time;      /* ISO time of the answer, by its host's clock; likewise */
 
     struct arena *strings; /* all of the above but the lists; private */
 } response_t;

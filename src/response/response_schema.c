@@ -32,7 +32,7 @@ static void *open_agent(draft_t *self, bool present)
     response_t *response = self->response;
     self->has_agent = present;
     response->agent_version = response->tango_version = response->agent_attached = NULL;
-    response->agent_time = NULL;
+    response->agent_time = response->agent_unwatched = NULL;
     response->agent_pid = RESPONSE_UNKNOWN;
     counters_clear(&counters_of_agent, &response->agent_counts);
     response->truncated = (response_truncated_t){0};
@@ -342,6 +342,7 @@ static const field_t agent_fields[] = {
     {"attached", FIELD_STRING, .offset = offsetof(response_t, agent_attached)},
     {"time", FIELD_STRING, .offset = offsetof(response_t, agent_time)},
     {"truncated", FIELD_NODE, .node = &truncated_node},
+    {"unwatched", FIELD_STRING, .offset = offsetof(response_t, agent_unwatched)},
 };
 static const node_t agent_node = {.kind = NODE_RECORD,
                                   FIELDS(agent_fields),

@@ -59,6 +59,7 @@ AGENT = {
     "version": "1", "tango_version": "9", "pid": 1, "attached": TIME, "time": TIME, "uncounted": 1,
     "unknown_topic_event_count": 1,
     "truncated": {"event_counters": 1, "event_streams": 1, "event_callbacks": 1, "not_connected": 1, "event_channels": 1},
+    "unwatched": "u",
 }
 # The monitor takes any type for what it doesn't read.
 UNREAD = {"last_subscription", "thread_id", "delayed_since"}

@@ -64,7 +64,7 @@ static const char *agent_part(void)
     snprintf(text, sizeof text,
              "\"agent\": {\"version\": \"" STEM_VERSION "\", \"tango_version\": \"9.3.4\", "
              "\"pid\": %ld, \"attached\": " ATTACHED ", \"uncounted\": 0, "
-             "\"unknown_topic_event_count\": 0, \"truncated\": null}}",
+             "\"unknown_topic_event_count\": 0, \"truncated\": null, \"unwatched\": null}}",
              (long)getpid());
     return text;
 }

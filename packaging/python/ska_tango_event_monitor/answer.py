@@ -205,6 +205,8 @@ class AgentInfo:
     unknown_topic_event_count: Optional[int] = None
     #: {list: number of its entries that the answer omits}; empty if there are none.
     truncated: Dict[str, int] = field(default_factory=dict)
+    #: What the agent can't watch in that process, in words.
+    unwatched: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -576,5 +578,6 @@ def parse(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
             uncounted=agent.count("uncounted"),
             unknown_topic_event_count=agent.count("unknown_topic_event_count"),
             truncated=_truncated(agent),
+            unwatched=agent.text("unwatched"),
         ),
     )

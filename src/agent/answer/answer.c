@@ -1,5 +1,6 @@
 #include "agent/answer/answer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -534,8 +535,27 @@ static void key_truncated(answer_t *self)
     json_close_object(self->json);
 }
 
-static void write_agent(answer_t *self, streams_t *streams, const answer_origin_t *origin)
+/* What can't be watched in this process; null if everything can. */
+static void key_unwatched(json_writer_t *json, counts_t *counts)
 {
+    static const char other[] = "the server of a second libtango";
+    const char *unwatched = atomic_load(&counts->unwatched);
+    const bool both = unwatched && atomic_load(&counts->other_libtango);
+    char text[512];
+    if (!unwatched && atomic_load(&counts->other_libtango))
+        unwatched = other;
+    if (!unwatched) {
+        key_null(json, "unwatched");
+        return;
+    }
+    snprintf(text, sizeof text, "%s%s%s", unwatched, both ? ", " : "", both ? other : "");
+    json_key(json, "unwatched");
+    json_string(json, text);
+}
+
+static void write_agent(answer_t *self, counts_t *counts, const answer_origin_t *origin)
+{
+    streams_t *streams = &counts->streams;
     json_writer_t *json = self->json;
     json_key(json, "agent");
     json_open_object(json);
@@ -556,6 +576,7 @@ static void write_agent(answer_t *self, streams_t *streams, const answer_origin_
                   atomic_load(&streams->topics.refused) + atomic_load(&streams->channels.refused));
     key_count(json, "unknown_topic_event_count", atomic_load(&streams->unknown_topic_count));
     key_truncated(self);
+    key_unwatched(json, counts);
     json_close_object(json);
 }
 
@@ -574,7 +595,7 @@ char *answer_query(counts_t *counts, samples_reader_t *reader, answer_schema_t s
     write_server(&answer, &counts->streams, &counts->samples, reader);
     write_client(&answer, counts, reader, origin->attached_ns);
     if (!dialect->is_legacy)
-        write_agent(&answer, &counts->streams, origin);
+        write_agent(&answer, counts, origin);
     json_close_object(&json);
     return json_take(&json);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "agent/answer/commands.h"
+#include "agent/counts/counts.h"
 #include "agent/entry/attach.h"
 #include "agent/platform/log.h"
 
@@ -30,9 +31,11 @@ void agent_server_init(void *util, bool with_window)
     }
 
     attach_result_t attached = attach(server_init);
-    if (attached == ATTACH_ANOTHER)
+    if (attached == ATTACH_ANOTHER) {
         log_line(LOG_ERROR, "a second libtango in this process starts a server; its events aren't "
                             "watched");
+        atomic_store(&agent_counts.other_libtango, true);
+    }
     server_init(util, with_window); /* may throw; then there is no server */
     if (attached == ATTACH_WATCHING)
         commands_add();

@@ -50,13 +50,14 @@ static const struct {
 enum { PLAN_SIZE = sizeof plan / sizeof *plan };
 
 /*
- * Reports in one line what isn't watched because libtango has no slot for it. If its own functions
- * are called without one (it was linked with -Bsymbolic-functions), that is all of them.
+ * Reports in one line, and in the answers, what isn't watched because libtango has no slot for it.
+ * If its own functions are called without one (it was linked with -Bsymbolic-functions), that is
+ * all of them.
  */
 static void say_what_is_missing(void)
 {
     size_t missing = 0;
-    char list[320] = "";
+    static char list[320];
     size_t length = 0;
     size_t count = 0;
     for (size_t i = 0; i < PLAN_SIZE; i++) {
@@ -68,6 +69,8 @@ static void say_what_is_missing(void)
         if (more > 0 && (size_t)more < sizeof list - length)
             length += (size_t)more;
     }
+    if (count > 0)
+        atomic_store(&agent_counts.unwatched, list);
     if (count == 1)
         log_line(LOG_ERROR, "%s has no slot for %s; not watched: %s", original.libtango->path,
                  libtango_name(plan[missing].hook.symbol), plan[missing].purpose);
@@ -87,6 +90,7 @@ bool hooks_install(const elf_image_t *libtango)
         log_line(LOG_ERROR,
                  "%s doesn't import zmq_msg_data and zmq_msg_size; its events aren't watched",
                  libtango->path);
+        atomic_store(&agent_counts.unwatched, "events");
         return false;
     }
 
@@ -97,9 +101,11 @@ bool hooks_install(const elf_image_t *libtango)
     for (size_t i = 0; i < PLAN_SIZE; i++)
         hooks[i] = plan[i].hook;
     int written = libtango_hook(libtango, hooks, PLAN_SIZE);
-    if (written < 0)
+    if (written < 0) {
         log_line(LOG_ERROR, "slots of %s can't be written; not all events are watched",
                  libtango->path);
+        atomic_store(&agent_counts.unwatched, "some of the events");
+    }
     if (written >= 0)
         say_what_is_missing();
     /* What can't be known is null in the answer. */

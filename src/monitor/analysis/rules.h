@@ -99,9 +99,10 @@ const rule_t *rules_find(const char *name);
  */
 char *rules_nearest(const char *misspelt, const char *const *further);
 
-/* Thresholds that were set; free with rule_settings_clear(). All 0: none. */
+/* What was set for the rules; free with rule_settings_clear(). All 0: none. */
 typedef struct rule_settings {
     double *thresholds; /* by rule; NULL: none was set */
+    bool switches_perf; /* this monitor switches servers' performance monitoring on itself */
 } rule_settings_t;
 
 /*

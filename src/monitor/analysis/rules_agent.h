@@ -8,5 +8,11 @@
 
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part);
 void rule_uncounted(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_truncated(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_unknown_topics(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+void rule_unwatched(const rule_t *self, const rules_input_t *input);
+void rule_old_agent(const rule_t *self, const rules_input_t *input);
+void rule_monitoring_left_on(const rule_t *self, const rules_input_t *input,
+                             const server_part_t *part);
 
 #endif

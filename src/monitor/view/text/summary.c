@@ -96,7 +96,7 @@ static bool is_quiet(const summary_t *self, const shown_server_t *server)
     const server_part_t *part = server->part;
     const response_t *response = part->reply->response;
     return part->changes && !part->failed && !part->changes->first && !self->options->perf &&
-           !server->any && !summary_has_warnings(part) && response->not_connected_count == 0;
+           !server->any && response->not_connected_count == 0;
 }
 
 static void print_server(const summary_t *self, const shown_server_t *server)
@@ -109,8 +109,7 @@ static void print_server(const summary_t *self, const shown_server_t *server)
         print_failure(self, part, error);
         return;
     }
-    const bool told = part->failed || part->changes->server_restarted || !self->options->top ||
-                      summary_has_warnings(part);
+    const bool told = part->failed || part->changes->server_restarted || !self->options->top;
     if (!told)
         return;
     begin_color(self, part->changes->counters_restarted ? COLOR_WARNING
@@ -121,7 +120,6 @@ static void print_server(const summary_t *self, const shown_server_t *server)
     if (part->failed)
         fputs(": answers again", self->out);
     print_server_heading(self, server);
-    summary_print_warnings(self, part);
     if (self->options->top)
         return;
     if (server->any) {

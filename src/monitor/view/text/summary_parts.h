@@ -54,11 +54,4 @@ void summary_print_not_connected(const summary_t *self, const shown_server_t *se
 /* Prints the samples of a server. */
 void summary_print_perf(const summary_t *self, const response_t *response);
 
-/* ---- summary_warnings.c ---- */
-
-bool summary_has_warnings(const server_part_t *part);
-
-/* Prints what needs attention in the server, whether or not it is new. */
-void summary_print_warnings(const summary_t *self, const server_part_t *part);
-
 #endif
