@@ -1,6 +1,7 @@
 #include "response/response.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/timespec.h"
@@ -47,4 +48,17 @@ int response_compare_not_connected(const void *a, const void *b)
     if (order == 0)
         order = compare_text(left->attribute, right->attribute);
     return order != 0 ? order : compare_text(left->event_type, right->event_type);
+}
+
+static int compare_channel(const void *name, const void *channel)
+{
+    return strcmp(name, ((const response_channel_t *)channel)->name);
+}
+
+const response_channel_t *response_channel(const response_t *self, const char *name)
+{
+    if (!name || self->channel_count == 0)
+        return NULL;
+    return bsearch(name, self->channels, self->channel_count, sizeof *self->channels,
+                   compare_channel);
 }

@@ -199,6 +199,9 @@ double response_seconds_without_heartbeat(const response_t *self,
  * callback, or by control commands. */
 bool response_is_held_up(const response_t *self, double seconds);
 
+/* The channel of that name, which may be NULL; NULL if there is none. */
+const response_channel_t *response_channel(const response_t *self, const char *name);
+
 /* The order of two response_not_connected_t, for qsort(); the list of an answer is in it. */
 int response_compare_not_connected(const void *a, const void *b);
 

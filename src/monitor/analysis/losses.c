@@ -43,23 +43,6 @@ void losses_destroy(losses_t **self)
     *self = NULL;
 }
 
-static const char *endpoint_of(const response_t *response, const char *channel)
-{
-    size_t low = 0;
-    size_t high = channel ? response->channel_count : 0;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const int order = strcmp(response->channels[middle].name, channel);
-        if (order == 0)
-            return response->channels[middle].endpoint;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 typedef struct {
     const response_t *before; /* NULL: this is the first answer */
     const response_t *now;
@@ -80,9 +63,10 @@ static loss_sight_t sight_of(const interval_t *interval,
 {
     const response_t *response = interval->now;
     const published_stream_t *publisher = published_find(interval->published, stream);
+    const response_channel_t *channel = response_channel(response, subscription->channel_name);
     return (loss_sight_t){.subscription = subscription,
                           .is_agent = response->dialect == RESPONSE_AGENT,
-                          .endpoint = endpoint_of(response, subscription->channel_name),
+                          .endpoint = channel ? channel->endpoint : NULL,
                           .pushed = publisher ? publisher->count : RESPONSE_UNKNOWN,
                           .process = publisher ? publisher->process : 0,
                           .pushed_since =

@@ -128,6 +128,29 @@ const rule_t rules[] = {
      .subscription = rule_error_events},
     /* rules_channels */
     /* rules_connections */
+    {.name = "name-mismatch",
+     .group = "connection",
+     .severity = SEVERITY_FAULT,
+     .title = "publisher and subscriber name a stream differently",
+     .polls = 2,
+     .agent_only = true,
+     .subscription = rule_name_mismatch},
+    {.name = "expired",
+     .group = "connection",
+     .severity = SEVERITY_FAULT,
+     .title = "a stream that is no longer pushed though somebody listens",
+     .polls = 2,
+     .agent_only = true,
+     .published = rule_expired},
+    {.name = "never-pushed",
+     .group = "connection",
+     .severity = SEVERITY_REMARK,
+     .title = "streams that somebody listens to, and that were never pushed",
+     .threshold = 3600,
+     .unit = "s",
+     .holds = true,
+     .agent_only = true,
+     .server = rule_never_pushed},
     /* rules_timing */
     {.name = "slow-push",
      .group = "push",
@@ -322,23 +345,6 @@ static const void *entry_before(const void *list, size_t count, size_t size, siz
     return NULL;
 }
 
-static const response_channel_t *channel_of(const response_t *response, const char *name)
-{
-    size_t low = 0;
-    size_t high = name ? response->channel_count : 0;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const int order = strcmp(response->channels[middle].name, name);
-        if (order == 0)
-            return &response->channels[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
 /* The previous answer, if counts can be compared with it. */
 static const response_t *comparable(const server_part_t *part)
 {
@@ -381,7 +387,7 @@ static void apply_to_subscriptions(const rules_input_t *input, const server_part
             .respelled =
                 publisher ? NULL
                           : published_find_respelled(input->published, stream, one->channel_name),
-            .channel = channel_of(now, one->channel_name),
+            .channel = response_channel(now, one->channel_name),
             .stream = stream,
         };
         apply_to_subscription(input, &subscription);
@@ -424,7 +430,7 @@ static void apply_to_channels(const rules_input_t *input, const server_part_t *p
         for (size_t j = 0; j < rules_count; j++)
             if (rules[j].channel)
                 rules[j].channel(&rules[j], input, part, one,
-                                 before ? channel_of(before, one->name) : NULL);
+                                 before ? response_channel(before, one->name) : NULL);
     }
 }
 

@@ -1,1 +1,204 @@
 #include "monitor/analysis/rules_connections.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/timespec.h"
+#include "response/names.h"
+
+static const char *server_at(const rules_input_t *input, size_t place)
+{
+    return input->snapshot->replies[place].server;
+}
+
+/* ---- name-mismatch ---- */
+
+static int compare_row(const void *key, const void *row)
+{
+    return strcmp(key, ((const published_row_t *)row)->name);
+}
+
+/* How many events were pushed since the publisher's previous answer; RESPONSE_UNKNOWN. */
+static int64_t pushed_since(const rules_input_t *input, const published_stream_t *stream)
+{
+    const server_part_t *part = &input->comparison->parts[stream->server];
+    const published_row_t *row = part->published_count > 0
+                                     ? bsearch(stream->name, part->published, part->published_count,
+                                               sizeof *part->published, compare_row)
+                                     : NULL;
+    return row ? row->steps.pushed_event_count : RESPONSE_UNKNOWN;
+}
+
+/* The "host:port" of a name; "" if it has none. The caller frees it. */
+static char *host_of(const char *name)
+{
+    static const char scheme[] = "tango://";
+    const size_t length = names_prefix_length(name);
+    return length == 0 ? memory_string("")
+                       : memory_copy(name + sizeof scheme - 1, length - sizeof scheme);
+}
+
+/* Whether Tango has connected it anew, and nothing has come since. Both are times of one agent, so
+ * their texts are in the order of time. */
+static bool is_renewed_in_vain(const response_subscription_t *subscription)
+{
+    return subscription->last_resubscribed &&
+           (!subscription->last_event ||
+            strcmp(subscription->last_resubscribed, subscription->last_event) > 0);
+}
+
+void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
+                        const rule_subscription_t *subscription)
+{
+    const published_stream_t *respelled = subscription->respelled;
+    const response_t *response = subscription->part->reply->response;
+    if (!respelled || respelled->count <= 0 || response->dialect != RESPONSE_AGENT ||
+        !is_renewed_in_vain(subscription->now))
+        return;
+    const char *server = subscription->part->reply->server;
+    const finding_about_t about = {.server = server,
+                                   .stream = subscription->stream,
+                                   .publisher = server_at(input, respelled->server),
+                                   .subscriber = server};
+    finding_t *finding = findings_report(input->findings, self, &about);
+    const int64_t pushed = pushed_since(input, respelled);
+    if (pushed > 0)
+        finding_add_events(finding, pushed);
+    char *waits = host_of(subscription->stream);
+    char *pushes = host_of(respelled->name);
+    const char *name = names_without_prefix(subscription->stream);
+    finding_say(finding,
+                "%s reaches %s no more: %s pushes it under the name of the host %s, and it is "
+                "expected under %s",
+                name, server, about.publisher, pushes, waits);
+    finding_evidence(finding, "%s pushes %s: %" PRId64 " events so far", about.publisher,
+                     respelled->name, respelled->count);
+    finding_evidence(finding, "%s expects %s: %" PRId64 " events received, the last one at %s",
+                     server, subscription->now->topic, subscription->now->counts.event_count,
+                     subscription->now->last_event ? subscription->now->last_event : "-");
+    finding_evidence(finding, "Tango connected it anew at %s, under the old name",
+                     subscription->now->last_resubscribed);
+    finding_advise(finding,
+                   "Start %s with TANGO_HOST=%s as before, or restart %s: a new subscription takes "
+                   "over the publisher's name. Give all servers the same TANGO_HOST, with the "
+                   "host's real name.",
+                   about.publisher, waits, server);
+    free(waits);
+    free(pushes);
+}
+
+/* ---- expired ---- */
+
+/* Heartbeats are due every 10 s. Where the channel is dead, something else is wrong. */
+#define HEARTBEAT_SECONDS 30
+
+/* From one time of an answer to another, in seconds; NAN: not known. */
+static double seconds_between(const char *from, const char *to)
+{
+    struct timespec begin;
+    struct timespec end;
+    if (!from || !to || !timespec_parse(from, &begin) || !timespec_parse(to, &end))
+        return NAN;
+    return timespec_seconds_between(&begin, &end);
+}
+
+static bool channel_is_dead(const response_t *response, const response_channel_t *channel)
+{
+    return channel && response->dialect == RESPONSE_AGENT &&
+           !(response_seconds_without_heartbeat(response, channel) < HEARTBEAT_SECONDS);
+}
+
+static void report_expired(const rule_t *self, const rules_input_t *input,
+                           const rule_published_t *published, const subscriber_t *subscriber)
+{
+    const response_t *response = input->snapshot->replies[subscriber->server].response;
+    const response_subscription_t *subscription = subscriber->subscription;
+    const response_channel_t *channel = response_channel(response, subscription->channel_name);
+    if (subscription->counts.callback_count == 0 || channel_is_dead(response, channel))
+        return;
+    const char *publisher = published->part->reply->server;
+    const finding_about_t about = {.server = publisher,
+                                   .stream = published->now->name,
+                                   .publisher = publisher,
+                                   .subscriber = server_at(input, subscriber->server)};
+    finding_t *finding = findings_report(input->findings, self, &about);
+    const double silent = seconds_between(published->now->last_subscription,
+                                          published->part->reply->response->agent_time);
+    finding_say(finding,
+                "%s pushes %s no more, though %s listens: its subscription has not been confirmed "
+                "for %.0f s",
+                publisher, names_without_prefix(published->now->name), about.subscriber, silent);
+    finding_evidence(finding, "%s: last confirmed at %s, %" PRId64 " events pushed, the last at %s",
+                     publisher,
+                     published->now->last_subscription ? published->now->last_subscription : "-",
+                     published->now->counts.pushed_event_count,
+                     published->now->last_event ? published->now->last_event : "-");
+    finding_evidence(finding, "%s: %" PRId64 " events received, the last one at %s",
+                     about.subscriber, subscription->counts.event_count,
+                     subscription->last_event ? subscription->last_event : "-");
+    if (channel && channel->last_heartbeat)
+        finding_evidence(finding, "the publisher's heartbeats go on: the last one came at %s",
+                         channel->last_heartbeat);
+}
+
+void rule_expired(const rule_t *self, const rules_input_t *input, const rule_published_t *published)
+{
+    if (published->now->has_subscribers != RESPONSE_NO)
+        return;
+    size_t count = 0;
+    const subscriber_t *subscribers =
+        subscribers_find(input->subscribers, published->now->name, false, &count);
+    for (size_t i = 0; i < count; i++)
+        report_expired(self, input, published, &subscribers[i]);
+}
+
+/* ---- never-pushed ---- */
+
+enum { MAXIMUM_NAMED = 10 };
+
+static bool is_never_pushed(const response_publisher_t *publisher)
+{
+    return publisher->counts.pushed_event_count == 0 && publisher->has_subscribers == RESPONSE_YES;
+}
+
+static void say_never_pushed(finding_t *finding, const response_publisher_t *first, size_t count,
+                             const char *server)
+{
+    const char *name = names_without_prefix(first->name);
+    if (count == 1)
+        finding_say(finding, "somebody listens to %s, and %s has never pushed it", name, server);
+    else
+        finding_say(finding,
+                    "somebody listens to %s and %zu more stream%s, and %s has never pushed them",
+                    name, count - 1, count == 2 ? "" : "s", server);
+}
+
+void rule_never_pushed(const rule_t *self, const rules_input_t *input, const server_part_t *part)
+{
+    const response_t *response = part->reply->response;
+    const response_publisher_t *first = NULL;
+    finding_t *finding = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < response->publisher_count; i++) {
+        const response_publisher_t *publisher = &response->publishers[i];
+        if (!is_never_pushed(publisher))
+            continue;
+        if (!finding) {
+            const finding_about_t about = {.server = part->reply->server,
+                                           .publisher = part->reply->server};
+            finding = findings_report(input->findings, self, &about);
+            first = publisher;
+        }
+        if (count++ < MAXIMUM_NAMED)
+            finding_evidence(finding, "%s: 0 events pushed, subscribed to or confirmed at %s",
+                             publisher->name,
+                             publisher->last_subscription ? publisher->last_subscription : "-");
+    }
+    if (finding)
+        say_never_pushed(finding, first, count, part->reply->server);
+    if (count > MAXIMUM_NAMED)
+        finding_evidence(finding, "and %zu more", count - MAXIMUM_NAMED);
+}

@@ -1,0 +1,166 @@
+"""Findings of subscriptions that aren't made, or that nothing arrives for."""
+
+import pytest
+from agent_answers import ask, stream
+from tango_servers import AGENT_LIB, BUILD, wait_for
+
+pytestmark = pytest.mark.not_under_sanitizers("what is found is counted by the agent, which is")
+
+# Clients confirm their subscriptions every 200 s; a publisher stops pushing 600 s after the last one did.
+LATER_CLOCK = BUILD / "tests" / "liblater_clock.so"
+
+
+def received(sub):
+    return {topic: entry["event_count"] for topic, entry in ask(sub)["client"]["event_callbacks"].items()}
+
+
+def push_until_received(pub, sub, count=5):
+    before = sub.proxy().received
+    pub.proxy().PushBurst(count)
+    wait_for(lambda: sub.proxy().received >= before + count, what="events")
+
+
+# ---- name-mismatch ----
+
+
+def test_a_publisher_that_comes_back_under_another_host_name(servers, database, watch):
+    pub = servers.publisher("test/alias/1", "alias", database=database, agent=True)
+    sub = servers.subscriber("test/alias/2", "alias", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    push_until_received(pub, sub)
+    monitor = watch(pub.name(), sub.name())
+    monitor.wait_for_polls(2)
+
+    pub.stop()
+    pub.env["TANGO_HOST"] = f"localhost:{database.port}"
+    pub.start()
+    # Tango connects anew, and the publisher has the subscription: under its own name.
+    wait_for(lambda: ask(pub)["server"], 40, "the publisher's event supplier", 0.2)
+    wait_for(lambda: ask(pub)["server"]["event_streams"], 40, "the new subscription", 0.2)
+    pub.proxy().PushBurst(12)
+
+    finding = monitor.wait_for("name-mismatch")
+    assert finding["severity"] == "fault"
+    assert finding["stream"] == f"tango://{database.tango_host}/test/alias/1/burst.change"
+    assert finding["publisher"].endswith("dserver/publisher/alias")
+    assert finding["subscriber"].endswith("dserver/subscriber/alias")
+    pushed = ask(pub)["server"]["event_streams"]
+    assert len(pushed) == 1 and database.tango_host not in next(iter(pushed))
+    assert sum(stream["pushed_event_count"] for stream in pushed.values()) == 12
+    assert any("12 events so far" in line for line in finding["evidence"])
+    assert received(sub) == {f"tango://{database.tango_host}/test/alias/1/burst.idl5_change": 5}
+
+    # The advice helps.
+    sub.restart()
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    push_until_received(pub, sub)
+    monitor.wait_until_over("name-mismatch")
+
+
+def test_spellings_of_the_host_do_not_matter(servers, database, watch):
+    hosts = ["127.0.0.1", "localhost", "LocalHost"]
+    pubs = []
+    subs = []
+    for number, host in enumerate(hosts):
+        env = {"TANGO_HOST": f"{host}:{database.port}"}
+        name = f"spelling{number}"
+        pubs.append(
+            servers.publisher(f"Test/{name}/Pub", name, database=database, agent=True, env=env)
+        )
+        subs.append(
+            servers.subscriber(f"test/{name}/sub", name, database=database, agent=True, env=env)
+        )
+    for sub in subs:
+        for pub, host in zip(pubs, hosts):
+            sub.proxy().Subscribe([f"tango://{host}:{database.port}/{pub.first_device.upper()}/Burst", "change"])
+    names = [f"tango://{host}:{database.port}/{s.first_device}" for s in pubs + subs for host in hosts[:2]]
+    monitor = watch(*names)
+    monitor.wait_for_polls(2)
+    for pub in pubs:
+        pub.proxy().PushBurst(7)
+    for sub in subs:
+        wait_for(lambda s=sub: set(received(s).values()) == {7}, what="events")
+    monitor.wait_for_polls(2)
+    assert monitor.end() == []
+
+
+# ---- expired ----
+
+
+@pytest.fixture
+def forgetful(servers, database, tmp_path):
+    """A publisher, and a file: while it exists, the publisher's clock is 700 s ahead."""
+    ahead = tmp_path / "ahead"
+    env = {"LD_PRELOAD": f"{LATER_CLOCK} {AGENT_LIB}", "LATER_CLOCK_FILE": ahead}
+    pub = servers.publisher("test/forgetful/1", "forgetful", database=database, agent=True, env=env)
+    return pub, ahead
+
+
+def test_a_subscription_that_expired(servers, database, watch, forgetful):
+    pub, ahead = forgetful
+    sub = servers.subscriber("test/forgetful/2", "forgetful", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    push_until_received(pub, sub)
+    wait_for(
+        lambda: all(c["heartbeat_count"] for c in ask(sub)["client"]["event_channels"].values()),
+        what="a heartbeat",
+    )
+    monitor = watch(pub.name(), sub.name())
+    monitor.wait_for_polls(2)
+    ahead.touch()
+    pub.proxy().PushBurst(3)
+
+    finding = monitor.wait_for("expired", 20)
+    assert finding["severity"] == "fault"
+    assert finding["stream"] == f"tango://{database.tango_host}/test/forgetful/1/burst.change"
+    assert finding["publisher"].endswith("dserver/publisher/forgetful")
+    assert finding["subscriber"].endswith("dserver/subscriber/forgetful")
+    assert sub.proxy().received == 6  # the value at the beginning and the first five events
+
+    sub.proxy().Unsubscribe([])
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    monitor.wait_until_over("expired", 20)
+    push_until_received(pub, sub)
+
+
+def test_what_nobody_listens_to_any_more_has_not_expired(servers, database, watch, forgetful):
+    pub, ahead = forgetful
+    sub = servers.subscriber("test/forgetful/3", "forgetful3", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    push_until_received(pub, sub)
+    sub.proxy().Unsubscribe([])
+    monitor = watch(pub.name(), sub.name())
+    monitor.wait_for_polls(2)
+    ahead.touch()
+    wait_for(
+        lambda: stream(pub)["has_subscribers"] is False,
+        what="the publisher to find that nobody listens",
+    )
+    monitor.wait_for_polls(4)
+    assert {finding["rule"] for finding in monitor.end()} <= {"clocks"}  # which do disagree
+
+
+# ---- never-pushed ----
+
+
+def test_streams_that_are_never_pushed(servers, database, watch):
+    pub = servers.publisher("test/quiet/1", "quiet", database=database, agent=True)
+    sub = servers.subscriber("test/quiet/2", "quiet", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    monitor = watch(pub.name(), sub.name(), "--threshold", "never-pushed=2")
+    finding = monitor.wait_for("never-pushed")
+    assert finding["severity"] == "remark"
+    assert finding["publisher"].endswith("dserver/publisher/quiet")
+    assert "test/quiet/1/burst.change" in finding["text"]
+    pub.proxy().PushBurst(1)
+    monitor.wait_until_over("never-pushed")
+
+
+def test_a_stream_that_is_quiet_now_and_then_is_not_remarked(servers, database, watch):
+    pub = servers.publisher("test/quiet/3", "quiet3", database=database, agent=True)
+    sub = servers.subscriber("test/quiet/4", "quiet4", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("burst"), "change"])
+    push_until_received(pub, sub, 1)
+    monitor = watch(pub.name(), sub.name(), "--threshold", "never-pushed=1")
+    monitor.wait_for_polls(5)
+    assert monitor.end() == []
