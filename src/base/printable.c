@@ -1,7 +1,6 @@
 #include "base/printable.h"
 
 #include <langinfo.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,13 +41,9 @@ static bool in_ranges(uint32_t character, const range_t *ranges, size_t count)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/*
- * Decodes the character that text begins with. Returns how many bytes it takes, or 0 if they are
- * not UTF-8: overlong forms, surrogates and code points beyond Unicode aren't. The NUL at the end
- * of a string ends a truncated character.
- */
-static size_t decode(const unsigned char *text, uint32_t *character)
+size_t printable_decode(const char *bytes, uint32_t *character)
 {
+    const unsigned char *text = (const unsigned char *)bytes;
     if (text[0] < 0x80) {
         *character = text[0];
         return 1;
@@ -86,10 +81,10 @@ char *printable_copy(const char *text, bool utf8)
 {
     char *copy = memory_new(strlen(text) + 1, 1);
     size_t used = 0;
-    const unsigned char *at = (const unsigned char *)text;
+    const char *at = text;
     while (*at) {
         uint32_t character = 0;
-        size_t size = decode(at, &character);
+        size_t size = printable_decode(at, &character);
         if (size == 0 || in_ranges(character, unprintable, COUNT_OF(unprintable)) ||
             (size > 1 && !utf8)) {
             copy[used++] = '?';
@@ -107,10 +102,10 @@ char *printable_copy(const char *text, bool utf8)
 size_t printable_width(const char *text)
 {
     size_t width = 0;
-    const unsigned char *at = (const unsigned char *)text;
+    const char *at = text;
     while (*at) {
         uint32_t character = 0;
-        size_t size = decode(at, &character);
+        size_t size = printable_decode(at, &character);
         if (size > 1 && in_ranges(character, wide, COUNT_OF(wide)))
             width += 2;
         else if (!(size > 1 && in_ranges(character, narrow, COUNT_OF(narrow))))
@@ -137,7 +132,7 @@ static size_t bytes_of_width(const char *text, size_t width)
     size_t used = 0;
     while (text[bytes]) {
         uint32_t character = 0;
-        const size_t size = decode((const unsigned char *)text + bytes, &character);
+        const size_t size = printable_decode(text + bytes, &character);
         const size_t step = size ? size : 1;
         char one[8] = "";
         memcpy(one, text + bytes, step);

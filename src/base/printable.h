@@ -9,6 +9,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Decodes the character that text, which isn't empty, begins with. Returns how many bytes it takes,
+ * or 0 if they are not UTF-8: overlong forms, surrogates and code points beyond Unicode aren't. The
+ * NUL at the end of a string ends a truncated character.
+ */
+size_t printable_decode(const char *text, uint32_t *character);
 
 /*
  * A copy of text in which a '?' replaces everything that is not a printable character: bytes that

@@ -26,6 +26,7 @@
 #include "monitor/recording/replay.h"
 #include "monitor/run.h"
 #include "monitor/signals.h"
+#include "monitor/view/diagnosis/diagnosis_sink.h"
 #include "monitor/view/json/json_sink.h"
 #include "monitor/view/text/text_sink.h"
 #include "tango/tango_client.h"
@@ -34,6 +35,7 @@
 #define PROGRAM "ska-tango-event-monitor"
 
 #define EXIT_USAGE 2
+#define EXIT_FOUND 3
 
 enum { EXPLAIN_WIDTH = 80 };
 
@@ -47,6 +49,7 @@ typedef struct {
     messages_t *messages;
     outlet_t *output; /* standard output; NULL: not needed so far */
     run_t *run;
+    verdict_t verdict; /* of --diagnose */
 } monitor_t;
 
 /* One line on standard error, for before there are messages; frees it. */
@@ -101,6 +104,19 @@ static int status_of(bool good)
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Lets the source run to its end. Returns the exit status: what was found is more than that
+ * something else failed as well. */
+static int go(monitor_t *self, source_t **source)
+{
+    if (self->options.diagnose)
+        run_limit(self->run, self->options.duration);
+    const bool good = run_go(self->run, source, self->options.count);
+    if (!self->options.diagnose)
+        return status_of(good);
+    return self->verdict == VERDICT_FOUND ? EXIT_FOUND
+                                          : status_of(good && self->verdict == VERDICT_HEALTHY);
+}
+
 /* ---- sinks ---- */
 
 static outlet_t *output_of(monitor_t *self)
@@ -131,16 +147,24 @@ static bool add_recording(monitor_t *self)
 static void add_summaries(monitor_t *self)
 {
     const char *path = self->options.recording.path;
-    if (self->options.quiet || (path && recording_goes_to_standard_output(path)))
-        return;
+    const bool quiet = self->options.quiet || (path && recording_goes_to_standard_output(path));
     const view_options_t *view = &self->options.view;
     const int stop_fd = self->signals.stop_fd;
+    if (self->options.diagnose) {
+        run_add(self->run,
+                diagnosis_sink_new(view, &self->options.fail_on, self->options.duration,
+                                   quiet ? NULL : output_of(self), stop_fd, &self->verdict));
+        return;
+    }
+    if (quiet)
+        return;
     switch (view->format) {
     case FORMAT_TEXT:
         run_add(self->run, text_sink_new(view, output_of(self), stop_fd));
         break;
     case FORMAT_JSON:
     case FORMAT_JSONL:
+    case FORMAT_JUNIT:
         run_add(self->run, json_sink_new(view, output_of(self), stop_fd));
         break;
     }
@@ -162,7 +186,8 @@ static int end_at_once(monitor_t *self)
 {
     if (!self->options.list)
         add_summaries(self);
-    return status_of(run_end_at_once(self->run));
+    const bool good = run_end_at_once(self->run);
+    return status_of(good && !self->options.diagnose);
 }
 
 /* Prints what would be watched; waits for its reader. Returns the exit status. */
@@ -215,7 +240,7 @@ static int poll_servers(monitor_t *self, poller_t *poller)
     source_t *source =
         poll_source_new(poller, self->checker, options->perf,
                         (int64_t)(options->poll_period * (double)NS_PER_SECOND), stop_fd);
-    return status_of(run_go(self->run, &source, options->count));
+    return go(self, &source);
 }
 
 static int ask_servers(monitor_t *self)
@@ -282,7 +307,7 @@ static int read_recording(monitor_t *self)
         return EXIT_FAILURE;
     }
     source_t *source = replay_source(replay);
-    return status_of(run_go(self->run, &source, self->options.count));
+    return go(self, &source);
 }
 
 static int monitor(const options_t *options)

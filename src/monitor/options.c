@@ -35,10 +35,24 @@ enum {
     LONG_THRESHOLD,
     LONG_THRESHOLDS,
     LONG_EXPLAIN,
+    LONG_DIAGNOSE,
+    LONG_FAIL_ON,
 };
 
 /* The N of --changes without a value. */
 #define FULL_EVERY 100
+
+/*
+ * How long --diagnose watches: longer than the 10 s of heartbeats and of Tango's attempts to
+ * connect again, and still bearable for somebody who waits.
+ */
+#define DIAGNOSE_SECONDS 15.0
+
+/* It polls so many times, so that rules that need several observations have them, */
+#define DIAGNOSE_POLLS 10
+/* but no server more or less often than that. */
+#define DIAGNOSE_PERIOD_MIN 0.2
+#define DIAGNOSE_PERIOD_MAX 2.0
 
 static const char short_options[] = ":o:amn:qhV";
 
@@ -66,6 +80,8 @@ static const struct option long_options[] = {
     {"only", required_argument, NULL, LONG_ONLY},
     {"threshold", required_argument, NULL, LONG_THRESHOLD},
     {"thresholds", required_argument, NULL, LONG_THRESHOLDS},
+    {"diagnose", optional_argument, NULL, LONG_DIAGNOSE},
+    {"fail-on", required_argument, NULL, LONG_FAIL_ON},
     {"explain", optional_argument, NULL, LONG_EXPLAIN},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -174,10 +190,20 @@ static char *take_thresholds(options_t *options, const char *path)
     return error;
 }
 
+static char *take_fail_on(options_t *options, const char *list)
+{
+    char *why = NULL;
+    if (fail_on_add(&options->fail_on, list, &why))
+        return NULL;
+    char *error = memory_format("--fail-on: %s", why);
+    free(why);
+    return error;
+}
+
 /* Handles an option that has a value; returns what is wrong with it, or NULL. */
 static char *take_value(options_t *options, int letter, char *value)
 {
-    static const char *const formats[] = {"text", "json", "jsonl", NULL};
+    static const char *const formats[] = {"text", "json", "jsonl", "junit", NULL};
     static const char *const keys[] = {"loss", "rate", "latency", "processing", NULL};
     summary_options_t *summary = &options->view.summary;
     int64_t count = 0;
@@ -216,7 +242,7 @@ static char *take_value(options_t *options, int letter, char *value)
     case LONG_FORMAT:
         place = place_of(value, formats);
         if (place < 0)
-            return memory_format("--format %s: must be text, json or jsonl", value);
+            return memory_format("--format %s: must be text, json, jsonl or junit", value);
         options->view.format = (format_t)place;
         break;
     case LONG_TOP:
@@ -235,6 +261,13 @@ static char *take_value(options_t *options, int letter, char *value)
         break;
     case LONG_THRESHOLD:
         return take_threshold(options, value);
+    case LONG_DIAGNOSE:
+        if (!parse_seconds(value, SECONDS_MIN, POLL_PERIOD_MAX, &options->duration))
+            return seconds_error(letter, value, POLL_PERIOD_MAX);
+        options->diagnose = true;
+        break;
+    case LONG_FAIL_ON:
+        return take_fail_on(options, value);
     case LONG_EXPLAIN:
         options->explain = true;
         options->explained[options->explained_count++] = value;
@@ -273,6 +306,9 @@ static void take_flag(options_t *options, int letter)
     case LONG_LIST:
         options->list = true;
         break;
+    case LONG_DIAGNOSE:
+        options->diagnose = true;
+        break;
     case LONG_EXPLAIN:
         options->explain = true;
         break;
@@ -289,12 +325,13 @@ static void take_flag(options_t *options, int letter)
 }
 
 /* "--changes 50": that number would be taken for a device. */
-static char *separated_number(const char *next)
+static char *separated_number(int letter, const char *next)
 {
-    int64_t count = 0;
-    if (!next || !parse_count(next, &count))
+    double number = 0;
+    if (!next || !parse_seconds(next, 0, POLL_PERIOD_MAX, &number))
         return NULL;
-    return memory_format("--changes %s: the number follows an equals sign: --changes=%s", next,
+    const char *name = long_name(letter);
+    return memory_format("--%s %s: the number follows an equals sign: --%s=%s", name, next, name,
                          next);
 }
 
@@ -325,6 +362,40 @@ static char *check_explained(options_t *options)
     return error;
 }
 
+/* What --diagnose doesn't go with; NULL: nothing. */
+static char *check_diagnose(const options_t *options)
+{
+    const bool has_junit = options->view.format == FORMAT_JUNIT;
+    const char *needs = options->fail_on.is_given ? "--fail-on"
+                        : has_junit               ? "--format junit"
+                                                  : NULL;
+    if (!options->diagnose)
+        return needs ? memory_format("%s: needs --diagnose", needs) : NULL;
+    if (options->read && options->duration > 0)
+        return memory_format("--diagnose=%g: a recording is read as a whole: --diagnose --read %s",
+                             options->duration, options->read);
+    const char *without = options->list ? "--list" : options->view.summary.top > 0 ? "--top" : NULL;
+    return without ? memory_format("--diagnose: prints a verdict, so %s can't be given", without)
+                   : NULL;
+}
+
+/* What --diagnose leaves to be decided. */
+static void settle_diagnose(options_t *options, bool has_period)
+{
+    if (!options->diagnose || options->read)
+        return;
+    if (options->duration == 0 && options->count == 0)
+        options->duration = DIAGNOSE_SECONDS;
+    options->perf = true;
+    if (has_period)
+        return;
+    const double seconds = options->duration > 0 ? options->duration : DIAGNOSE_SECONDS;
+    const double period = seconds / DIAGNOSE_POLLS;
+    options->poll_period = period < DIAGNOSE_PERIOD_MIN   ? DIAGNOSE_PERIOD_MIN
+                           : period > DIAGNOSE_PERIOD_MAX ? DIAGNOSE_PERIOD_MAX
+                                                          : period;
+}
+
 /* What is wrong with the combination of valid options; NULL: nothing. */
 static char *check(const options_t *options)
 {
@@ -345,7 +416,7 @@ static char *check(const options_t *options)
                                                            : NULL;
     if (needs_output && !recording->path)
         return memory_format("%s: needs --output", needs_output);
-    return NULL;
+    return check_diagnose(options);
 }
 
 options_result_t options_parse(options_t *options, int argc, char **argv, char **error)
@@ -359,7 +430,9 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
     *error = NULL;
     optind = 0; /* so that tests may parse more than one command line */
     int letter = 0;
+    bool has_period = false;
     while (!*error && (letter = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        has_period |= letter == LONG_POLL_PERIOD;
         if (letter == 'h')
             return OPTIONS_HELP;
         if (letter == 'V')
@@ -370,13 +443,14 @@ options_result_t options_parse(options_t *options, int argc, char **argv, char *
             *error = take_value(options, letter, optarg);
         else
             take_flag(options, letter);
-        if (letter == LONG_CHANGES && !optarg)
-            *error = separated_number(argv[optind]);
+        if ((letter == LONG_CHANGES || letter == LONG_DIAGNOSE) && !optarg)
+            *error = separated_number(letter, argv[optind]);
     }
     options->selection.names = argv + optind;
     options->selection.name_count = (size_t)(argc - optind);
     if (!*error)
         *error = options->explain ? check_explained(options) : check(options);
+    settle_diagnose(options, has_period);
     return *error ? OPTIONS_WRONG : options->explain ? OPTIONS_EXPLAIN : OPTIONS_RUN;
 }
 
@@ -388,6 +462,7 @@ void options_clear(options_t *options)
     options->explained = NULL;
     options->excluded = options->only = NULL;
     rule_settings_clear(&options->rules);
+    fail_on_clear(&options->fail_on);
 }
 
 void options_help(FILE *out)
@@ -395,6 +470,7 @@ void options_help(FILE *out)
     fputs(
         "Usage: ska-tango-event-monitor [OPTION]... DEVICE...\n"
         "       ska-tango-event-monitor [OPTION]... --read FILE\n"
+        "       ska-tango-event-monitor --diagnose [OPTION]... DEVICE...\n"
         "       ska-tango-event-monitor --explain [RULE]...\n"
         "Shows where the events of Tango device servers go: polls their event systems, prints\n"
         "what changed, and records the answers.\n"
@@ -431,13 +507,21 @@ void options_help(FILE *out)
         "      --read FILE            show a recording instead of asking servers; with -o FILE2,\n"
         "                             write it there, all polls in full\n"
         "  -q, --quiet                print no summaries\n"
-        "      --format FORMAT        format of the summaries: text (default), json, jsonl\n"
+        "      --format FORMAT        format of the summaries: text (default), json, jsonl; of\n"
+        "                             a diagnosis also junit\n"
         "      --only PATTERN         only streams that match; with '*', '?'\n"
         "      --top N                show the top N streams of all servers instead\n"
         "      --by KEY               what --top sorts by: loss (default), rate, latency or\n"
         "                             processing (the last two need -m, and the agent)\n"
         "      --threshold RULE=VALUE from which value on a rule finds something; may be repeated\n"
         "      --thresholds FILE      the same from a file, RULE=VALUE on each line\n"
+        "      --diagnose[=SECONDS]   watch for a while (default 15 s), say whether all is well, "
+        "and\n"
+        "                             what was found, and exit with status 0 or 3; switches\n"
+        "                             performance monitoring on meanwhile\n"
+        "      --fail-on LIST         what counts as found: rules, groups, or fault, warning, "
+        "remark\n"
+        "                             (and worse), with commas; none (default: warning)\n"
         "      --explain [RULE]       print what a rule finds, how, and what to do about it; or a\n"
         "                             list of all rules\n"
         "      --no-color             no colour and no status line on a terminal\n"
@@ -445,6 +529,7 @@ void options_help(FILE *out)
         "  -V, --version              print the version and exit\n"
         "\n"
         "Exit status: 0 if all went well, also if stopped by SIGINT or SIGTERM; 1 if it\n"
-        "couldn't start or something was lost; 2 for a wrong command line.\n",
+        "couldn't start or something was lost; 2 for a wrong command line; 3 if --diagnose found\n"
+        "something.\n",
         out);
 }

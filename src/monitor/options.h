@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "monitor/analysis/fail_on.h"
 #include "monitor/analysis/rules.h"
 #include "monitor/poll/selection.h"
 #include "monitor/recording/recording.h"
@@ -23,6 +24,9 @@ typedef struct {
     view_options_t view;           /* how to print */
     char **only;                   /* its patterns of streams; free the list with options_clear() */
     rule_settings_t rules;         /* thresholds; free them with options_clear() */
+    bool diagnose;                 /* watch for a while and give a verdict */
+    double duration;               /* for how many seconds; 0: no limit */
+    fail_on_t fail_on;             /* what counts; free it with options_clear() */
     bool explain;                  /* print what rules mean, and exit */
     char **explained;              /* these rules or groups; none: a list of all. They point into
                                       argv; free the list with options_clear() */

@@ -17,13 +17,14 @@ struct run {
     source_t *source; /* while it goes on */
     sink_t **sinks;
     size_t sink_count;
-    size_t asked;    /* servers in the last poll */
-    size_t failed;   /* of them */
-    bool lost;       /* something that was asked for */
-    bool closed;     /* no sink takes anything any more: stop */
-    bool told;       /* to stop, by a signal that was taken meanwhile */
-    int64_t told_ns; /* when it was taken */
-    int in_time;     /* polls since one took longer than the period, which was reported */
+    size_t asked;     /* servers in the last poll */
+    size_t failed;    /* of them */
+    bool lost;        /* something that was asked for */
+    bool closed;      /* no sink takes anything any more: stop */
+    bool told;        /* to stop, by a signal that was taken meanwhile */
+    int64_t told_ns;  /* when it was taken */
+    int64_t limit_ns; /* 0: none */
+    int in_time;      /* polls since one took longer than the period, which was reported */
 };
 
 static void clear_status(void *context)
@@ -43,6 +44,11 @@ run_t *run_new(signals_t *signals, messages_t *messages, const rule_settings_t *
     self->in_time = IN_TIME_AGAIN;
     messages_set_before(messages, clear_status, self);
     return self;
+}
+
+void run_limit(run_t *self, double seconds)
+{
+    self->limit_ns = (int64_t)(seconds * (double)NS_PER_SECOND);
 }
 
 static void destroy_sinks(run_t *self)
@@ -345,7 +351,9 @@ static void run_by_schedule(run_t *self, int64_t count)
             say_when_late(self, begun_ns, period_ns);
         if (count > 0 && snapshots == count)
             return;
-        if (!wait_until(self, next_moment_ns(first_ns, period_ns)))
+        const int64_t next_ns = next_moment_ns(first_ns, period_ns);
+        const bool is_over = self->limit_ns > 0 && next_ns - first_ns > self->limit_ns;
+        if ((is_over && snapshots > 1) || !wait_until(self, next_ns))
             return;
     }
 }

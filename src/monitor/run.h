@@ -28,6 +28,9 @@ void run_destroy(run_t **self);
 /* Takes a sink over. Sinks are called in the order in which they were added. */
 void run_add(run_t *self, sink_t *sink);
 
+/* It ends after that time, but not before there are two snapshots; only with a schedule. */
+void run_limit(run_t *self, double seconds);
+
 /*
  * Goes on until the source ends, or has yielded count snapshots (0: any number), or nobody takes
  * any more, or a signal says to stop; makes the source stop what it started, and the sinks finish.

@@ -6,6 +6,14 @@
 
 #include "base/timespec.h"
 
+const char *response_dialect_name(response_dialect_t dialect)
+{
+    static const char *const names[] = {[RESPONSE_LEGACY] = "patched server",
+                                        [RESPONSE_VERSION_1] = "built-in command",
+                                        [RESPONSE_AGENT] = "agent"};
+    return names[dialect];
+}
+
 bool response_pushed_count_is_next(const response_t *self)
 {
     return self->dialect != RESPONSE_AGENT;

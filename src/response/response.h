@@ -26,6 +26,9 @@ typedef enum {
     RESPONSE_AGENT      /* version 1 with our agent's further keys (top key "agent") */
 } response_dialect_t;
 
+/* What answers in that dialect: "patched server", "built-in command", "agent". */
+const char *response_dialect_name(response_dialect_t dialect);
+
 /* What an answer says about something that it need not mention. */
 typedef enum { RESPONSE_NOT_TOLD, RESPONSE_NO, RESPONSE_YES } response_told_t;
 

@@ -165,7 +165,7 @@ static void test_what_to_print(void **state)
     assert_true(options.view.no_color);
     assert_true(options.no_checks);
     options_clear(&options);
-    wrong("--format xml: must be text, json or jsonl",
+    wrong("--format xml: must be text, json, jsonl or junit",
           (const char *const[]){"--format", "xml", "a/b/c", NULL});
     wrong("--by size: must be loss, rate", (const char *const[]){"--by", "size", "a/b/c", NULL});
     wrong("--top 0: not a number of streams", (const char *const[]){"--top", "0", "a/b/c", NULL});

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/printable.h"
+#include "base/wrap.h"
 
 /* docs/findings.md; see src/monitor/CMakeLists.txt. */
 extern const unsigned char embedded_findings[];
@@ -84,33 +84,6 @@ static size_t item_mark(const char *line)
     return digits > 0 && mark[digits] == '.' && mark[digits + 1] == ' ' ? blanks + digits + 2 : 0;
 }
 
-static void write_blanks(FILE *out, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        putc(' ', out);
-}
-
-/* Writes a paragraph, with all but its first line indented. */
-static void write_wrapped(FILE *out, char *text, size_t width, size_t indent)
-{
-    size_t column = 0;
-    char *rest = NULL;
-    for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest)) {
-        const size_t size = printable_width(word);
-        if (column > 0 && width > 0 && column + 1 + size > width) {
-            putc('\n', out);
-            write_blanks(out, indent);
-            column = indent;
-        } else if (column > 0) {
-            putc(' ', out);
-            column++;
-        }
-        fputs(word, out);
-        column += size;
-    }
-    putc('\n', out);
-}
-
 typedef struct {
     FILE *out;
     size_t width;
@@ -127,7 +100,7 @@ static void flush(plain_t *self)
     if (self->any && self->gap)
         putc('\n', self->out);
     strip_marks(self->paragraph);
-    write_wrapped(self->out, self->paragraph, self->width, self->indent);
+    wrap_text(self->out, self->paragraph, self->width, 0, self->indent);
     free(self->paragraph);
     self->paragraph = NULL;
     self->indent = 0;

@@ -4,8 +4,14 @@
 
 void finding_json_write(json_output_t *json, const char *key, const finding_t *finding)
 {
-    const finding_about_t *about = &finding->about;
     json_output_open(json, key, '{');
+    finding_json_write_members(json, finding);
+    json_output_close(json, '}');
+}
+
+void finding_json_write_members(json_output_t *json, const finding_t *finding)
+{
+    const finding_about_t *about = &finding->about;
     json_output_string(json, "rule", finding->rule->name);
     json_output_string(json, "group", finding->rule->group);
     json_output_string(json, "severity", severity_name(finding->severity));
@@ -31,5 +37,4 @@ void finding_json_write(json_output_t *json, const char *key, const finding_t *f
         json_output_string(json, NULL, finding->evidence[i]);
     json_output_close(json, ']');
     json_output_string(json, "advice", finding->advice);
-    json_output_close(json, '}');
 }

@@ -10,4 +10,7 @@
 /* One finding as an object; docs/findings.md has its keys. */
 void finding_json_write(json_output_t *json, const char *key, const finding_t *finding);
 
+/* Its members, in an object that is open. */
+void finding_json_write_members(json_output_t *json, const finding_t *finding);
+
 #endif

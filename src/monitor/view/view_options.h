@@ -8,7 +8,7 @@
 
 #include "monitor/view/summary_options.h"
 
-typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL } format_t;
+typedef enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_JSONL, FORMAT_JUNIT } format_t;
 
 typedef struct {
     format_t format;

@@ -231,9 +231,6 @@ static void write_server(json_output_t *json, const shown_server_t *server,
                          const summary_options_t *options)
 {
     const server_part_t *part = server->part;
-    static const char *const sources[] = {[RESPONSE_LEGACY] = "patched server",
-                                          [RESPONSE_VERSION_1] = "built-in command",
-                                          [RESPONSE_AGENT] = "agent"};
     json_output_open(json, NULL, '{');
     json_output_string(json, "server", part->reply->server);
     json_output_string(json, "state", part->changes ? "answered" : "failed");
@@ -244,7 +241,7 @@ static void write_server(json_output_t *json, const shown_server_t *server,
     }
     const response_t *response = part->reply->response;
     const response_consumer_t *consumer = &response->consumer;
-    json_output_string(json, "source", sources[response->dialect]);
+    json_output_string(json, "source", response_dialect_name(response->dialect));
     json_output_count(json, "pid", response->agent_pid);
     json_output_boolean(json, "restarted", part->changes->server_restarted);
     json_output_boolean(json, "failed_before", part->failed != NULL);

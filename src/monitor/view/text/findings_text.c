@@ -3,66 +3,42 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/local_time.h"
 #include "base/memory.h"
 #include "base/printable.h"
-#include "monitor/analysis/rules.h"
 #include "monitor/view/shown.h"
+#include "monitor/view/text/duration_text.h"
+#include "monitor/view/text/finding_line.h"
 
 /* So many are shown at a time. */
 enum { MAXIMUM_SHOWN = 100 };
 
-static const char *mark_of(severity_t severity)
+/* "2026-03-01" of a time. */
+enum { DAY_END = 10 };
+
+/* "12:00:03"; with the day, if that was another one. The caller frees it. */
+static char *since_text(const finding_t *finding)
 {
-    static const char *const marks[] = {
-        [SEVERITY_REMARK] = "remark", [SEVERITY_WARNING] = "WARNING", [SEVERITY_FAULT] = "FAULT"};
-    return marks[severity];
+    char *since = local_time_text(finding->since.tv_sec);
+    char *seen = local_time_text(finding->seen.tv_sec);
+    const bool same_day = strlen(since) > DAY_END && strncmp(since, seen, DAY_END) == 0;
+    char *text = same_day ? memory_format("%.8s", since + DAY_END + 1) : memory_string(since);
+    free(seen);
+    free(since);
+    return text;
 }
 
-static color_t color_of(const finding_t *finding)
+/* What is said behind a finding. The caller frees it. */
+static char *how_text(const finding_t *finding)
 {
-    if (finding->state >= FINDING_ENDED)
-        return COLOR_GOOD;
-    return finding->severity == SEVERITY_FAULT     ? COLOR_ALARM
-           : finding->severity == SEVERITY_WARNING ? COLOR_WARNING
-                                                   : COLOR_NONE;
-}
-
-/* A duration for people. */
-static char *duration_text(double seconds)
-{
-    const long whole = (long)(seconds + 0.5);
-    if (whole >= 3600)
-        return memory_format("%ld h %ld min", whole / 3600, whole / 60 % 60);
-    if (whole >= 60)
-        return memory_format("%ld min %ld s", whole / 60, whole % 60);
-    return memory_format("%ld s", whole);
-}
-
-/* Text without the prefix that all names have. */
-static char *without_prefix(const char *text, const char *prefix)
-{
-    char *copy = memory_string(text ? text : "");
-    const size_t length = prefix ? strlen(prefix) : 0;
-    if (length == 0)
-        return copy;
-    for (char *found = copy; (found = strstr(found, prefix)) != NULL;)
-        memmove(found, found + length, strlen(found + length) + 1);
-    return copy;
-}
-
-static void print_line(FILE *out, const finding_t *finding, const char *prefix, const char *how,
-                       const text_style_t *style)
-{
-    char *text = without_prefix(finding->text ? finding->text : finding->rule->title, prefix);
-    char *printable = printable_copy(text, printable_locale_is_utf8());
-    const color_t color = color_of(finding);
-    fputs(terminal_color(color, style->color), out);
-    fprintf(out, "%-7s  %s%s  [%s]", mark_of(finding->severity), printable, how,
-            finding->rule->name);
-    fputs(terminal_color(COLOR_NONE, style->color), out);
-    putc('\n', out);
-    free(printable);
+    if (finding->state == FINDING_BEGAN)
+        return memory_string("");
+    char *text = finding->state == FINDING_ENDED ? duration_text(finding_seconds(finding), 0)
+                                                 : since_text(finding);
+    char *how = finding->state == FINDING_ENDED ? memory_format(": over after %s", text)
+                                                : memory_format(" (since %s)", text);
     free(text);
+    return how;
 }
 
 static bool names_unwatched(const finding_t *finding, const filter_t *filter)
@@ -90,7 +66,7 @@ static void print_unwatched(FILE *out, const finding_t *const *list, size_t coun
         if (!names_unwatched(list[i], filter) ||
             was_named(list, i, filter, list[i]->about.publisher))
             continue;
-        char *name = without_prefix(list[i]->about.publisher, prefix);
+        char *name = finding_line_without_prefix(list[i]->about.publisher, prefix);
         char *printable = printable_copy(name, printable_locale_is_utf8());
         fprintf(out, "%s%s", named++ == 0 ? "Not watched: " : ", ", printable);
         free(printable);
@@ -115,13 +91,9 @@ void findings_text_print_now(FILE *out, const findings_t *findings, const filter
             more++;
             continue;
         }
-        char *duration = duration_text(finding_seconds(now[i]));
-        char *how = now[i]->state == FINDING_BEGAN   ? memory_string("")
-                    : now[i]->state == FINDING_ENDED ? memory_format(": over after %s", duration)
-                                                     : memory_format(" (for %s)", duration);
-        print_line(out, now[i], prefix, how, style);
+        char *how = how_text(now[i]);
+        finding_line_print(out, now[i], prefix, how, style);
         free(how);
-        free(duration);
     }
     if (more > 0)
         fprintf(out, "and %zu more findings\n", more);
@@ -141,11 +113,11 @@ void findings_text_print_run(FILE *out, const findings_t *findings, const filter
             fputs("Found:\n", out);
         if (shown > MAXIMUM_SHOWN)
             continue;
-        char *duration = duration_text(all[i]->seconds_in_all);
+        char *duration = duration_text(all[i]->seconds_in_all, 0);
         char *how = all[i]->times > 1
                         ? memory_format(" (%zu times, %s in all)", all[i]->times, duration)
                         : memory_format(" (%s)", duration);
-        print_line(out, all[i], NULL, how, style);
+        finding_line_print(out, all[i], NULL, how, style);
         free(how);
         free(duration);
     }

@@ -3,18 +3,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/printable.h"
+#include "monitor/view/status_line.h"
 #include "monitor/view/text/findings_text.h"
 #include "monitor/view/text/summary.h"
 #include "monitor/view/text/totals_text.h"
 #include "monitor/view/writer.h"
-
-/* Begins the line and empties it. */
-static const char erase[] = "\r\033[K";
 
 typedef struct {
     sink_t sink; /* comes first */
@@ -23,7 +19,7 @@ typedef struct {
     totals_t *own; /* of what a filter takes */
     const totals_t *totals;
     const findings_t *findings;
-    bool has_line; /* of status, on the terminal now */
+    status_line_t status;
 } text_sink_t;
 
 /* A window may have been resized meanwhile. */
@@ -36,8 +32,7 @@ static void measure(text_sink_t *self)
 static void begin(const text_sink_t *self, FILE *out)
 {
     const writer_t *writer = &self->writer;
-    if (self->has_line)
-        fputs(erase, out);
+    status_line_begin(&self->status, out);
     if (writer->left_out > 0)
         fprintf(out, "%zu %s left out here: %s\n\n", writer->left_out,
                 writer->left_out == 1 ? "summary was" : "summaries were", writer->left_out_why);
@@ -46,7 +41,7 @@ static void begin(const text_sink_t *self, FILE *out)
 static sink_result_t put(text_sink_t *self, char *text, size_t size, size_t capacity, char **error)
 {
     const sink_result_t result = writer_put(&self->writer, text, size, capacity, error);
-    self->has_line &= self->writer.left_out > 0;
+    self->status.is_there &= self->writer.left_out > 0;
     return result;
 }
 
@@ -109,27 +104,14 @@ static char *status_text(const text_sink_t *self, const sink_status_t *status)
 static void show_status(sink_t *sink, const sink_status_t *status)
 {
     text_sink_t *self = (text_sink_t *)sink;
-    const bool utf8 = printable_locale_is_utf8();
-    const size_t width = terminal_width(STDOUT_FILENO);
     char *text = status_text(self, status);
-    char *copy = printable_copy(text, utf8);
-    char *line = width > 1 ? printable_shorten(copy, width - 1, utf8) : memory_string(copy);
-    char *whole = memory_format("%s%s", erase, line);
-    /* Only if nothing waits: a status isn't worth queueing. */
-    self->has_line |= outlet_put(self->writer.outlet, OUTLET_RESULT, whole, strlen(whole), 0);
-    free(line);
-    free(copy);
+    status_line_show(&self->status, text);
     free(text);
 }
 
 static void clear_status(sink_t *sink)
 {
-    text_sink_t *self = (text_sink_t *)sink;
-    if (!self->has_line)
-        return;
-    char *text = memory_string(erase);
-    self->has_line =
-        !outlet_put(self->writer.outlet, OUTLET_RESULT, text, sizeof erase - 1, WRITER_CAPACITY);
+    status_line_clear(&((text_sink_t *)sink)->status);
 }
 
 static void destroy(sink_t **sink)
@@ -158,6 +140,7 @@ sink_t *text_sink_new(const view_options_t *options, outlet_t *outlet, int stop_
         .when_closed = WRITER_CLOSED,
     };
     self->writer = (writer_t){.outlet = outlet, .stop_fd = stop_fd, .waits = options->waits};
+    self->status.outlet = outlet;
     self->options = options->summary;
     self->options.style.color = self->sink.has_status && !options->no_color && !terminal_no_color();
     self->totals = self->own = totals_new();

@@ -5,19 +5,9 @@
 
 #include "base/memory.h"
 #include "monitor/view/ranking.h"
+#include "monitor/view/text/duration_text.h"
 #include "monitor/view/text/stream_cells.h"
 #include "monitor/view/text/text_table.h"
-
-static void print_duration(FILE *out, double seconds)
-{
-    const long whole = (long)(seconds + 0.5);
-    if (whole >= 3600)
-        fprintf(out, "%ld h %ld min", whole / 3600, whole / 60 % 60);
-    else if (whole >= 60)
-        fprintf(out, "%ld min %ld s", whole / 60, whole % 60);
-    else
-        fprintf(out, "%.1f s", seconds);
-}
 
 static const counters_t *counters_of(total_kind_t kind)
 {
@@ -181,10 +171,11 @@ void totals_text_print(FILE *out, const totals_t *self, const text_style_t *styl
         return;
     fprintf(out, "In all: %zu polls of %zu %s in ", sums.polls, sums.servers,
             sums.servers == 1 ? "server" : "servers");
-    print_duration(out, sums.seconds);
+    char *duration = duration_text(sums.seconds, 1);
     char *losses = losses_text(&sums);
-    fprintf(out, ", %" PRId64 " failed; %s", sums.sum.failures, losses);
+    fprintf(out, "%s, %" PRId64 " failed; %s", duration, sums.sum.failures, losses);
     free(losses);
+    free(duration);
     if (total_not_received(&sums.sum) > 0)
         fprintf(out, ", %" PRId64 " not received", total_not_received(&sums.sum));
     fputc('\n', out);

@@ -1,0 +1,218 @@
+#include "monitor/view/diagnosis/diagnosis.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/reasons.h"
+#include "base/timespec.h"
+#include "base/vector.h"
+#include "monitor/analysis/explanation.h"
+#include "monitor/view/shown.h"
+
+struct diagnosis {
+    const filter_t *filter;
+    const fail_on_t *fail_on;
+    vector_t servers; /* diagnosis_server_t */
+    totals_t *own;    /* of what the filter takes */
+    const totals_t *totals;
+    const findings_t *findings; /* NULL: no poll yet */
+    struct timespec first;
+    struct timespec last;
+    size_t polls;
+    size_t streams;
+    size_t subscriptions;
+    vector_t sorted; /* const finding_t * */
+    diagnosis_result_t result;
+};
+
+const char *verdict_name(verdict_t verdict)
+{
+    static const char *const names[] = {[VERDICT_UNKNOWN] = "unknown",
+                                        [VERDICT_INCOMPLETE] = "incomplete",
+                                        [VERDICT_HEALTHY] = "healthy",
+                                        [VERDICT_FOUND] = "found"};
+    return names[verdict];
+}
+
+diagnosis_t *diagnosis_new(const filter_t *filter, const fail_on_t *fail_on)
+{
+    diagnosis_t *self = memory_new(1, sizeof *self);
+    self->filter = filter;
+    self->fail_on = fail_on;
+    self->servers.item_size = sizeof(diagnosis_server_t);
+    self->sorted.item_size = sizeof(finding_t *);
+    self->totals = self->own = totals_new();
+    return self;
+}
+
+void diagnosis_destroy(diagnosis_t **self)
+{
+    if (!*self)
+        return;
+    diagnosis_server_t *servers = (*self)->servers.items;
+    for (size_t i = 0; i < (*self)->servers.count; i++) {
+        free(servers[i].server);
+        free(servers[i].error);
+    }
+    free(servers);
+    free((*self)->sorted.items);
+    totals_destroy(&(*self)->own);
+    free(*self);
+    *self = NULL;
+}
+
+/* ---- what is watched ---- */
+
+/* place is the index to try first: snapshots mostly have the same servers in the same order. */
+static diagnosis_server_t *find_server(diagnosis_t *self, const char *name, size_t place)
+{
+    diagnosis_server_t *servers = self->servers.items;
+    if (place < self->servers.count && strcmp(servers[place].server, name) == 0)
+        return &servers[place];
+    for (size_t i = 0; i < self->servers.count; i++)
+        if (strcmp(servers[i].server, name) == 0)
+            return &servers[i];
+    diagnosis_server_t *added = vector_add(&self->servers);
+    added->server = memory_string(name);
+    return added;
+}
+
+static void add_servers(diagnosis_t *self, const snapshot_t *snapshot)
+{
+    for (size_t i = 0; i < snapshot->reply_count; i++) {
+        const reply_t *reply = &snapshot->replies[i];
+        diagnosis_server_t *server = find_server(self, reply->server, i);
+        free(server->error);
+        server->error = NULL;
+        server->polls++;
+        if (reply->response) {
+            server->answers++;
+            server->dialect = reply->response->dialect;
+        } else {
+            server->error = memory_string(reply->error ? reply->error : "no answer");
+        }
+    }
+}
+
+static void count_streams(diagnosis_t *self, const snapshot_t *snapshot)
+{
+    size_t streams = 0;
+    size_t subscriptions = 0;
+    for (size_t i = 0; i < snapshot->reply_count; i++) {
+        const response_t *response = snapshot->replies[i].response;
+        for (size_t j = 0; response && j < response->publisher_count; j++)
+            streams += filter_takes(self->filter, response->publishers[j].name);
+        for (size_t j = 0; response && j < response->subscription_count; j++)
+            subscriptions += filter_takes(self->filter, response->subscriptions[j].topic);
+    }
+    self->streams = streams > self->streams ? streams : self->streams;
+    self->subscriptions = subscriptions > self->subscriptions ? subscriptions : self->subscriptions;
+}
+
+void diagnosis_add(diagnosis_t *self, const observation_t *observation)
+{
+    self->findings = observation->findings;
+    self->last = observation->snapshot->time;
+    if (self->polls++ == 0)
+        self->first = self->last;
+    shown_t *shown = shown_new(observation->comparison, self->filter);
+    self->totals = shown_totals(shown, observation, self->filter, self->own);
+    shown_destroy(&shown);
+    add_servers(self, observation->snapshot);
+    count_streams(self, observation->snapshot);
+}
+
+/* ---- what came of it ---- */
+
+static bool lasts(const finding_t *finding)
+{
+    return finding->state < FINDING_ENDED;
+}
+
+static int compare_findings(const void *a, const void *b)
+{
+    const finding_t *left = *(const finding_t *const *)a;
+    const finding_t *right = *(const finding_t *const *)b;
+    if (left->severity != right->severity)
+        return left->severity > right->severity ? -1 : 1;
+    if (lasts(left) != lasts(right))
+        return lasts(left) ? -1 : 1;
+    const double later = timespec_seconds_between(&left->since, &right->since);
+    if (later != 0)
+        return later > 0 ? 1 : -1;
+    return strcmp(left->identity, right->identity);
+}
+
+static void take_findings(diagnosis_t *self, diagnosis_result_t *result)
+{
+    size_t count = 0;
+    const finding_t *const *all = self->findings ? findings_of_run(self->findings, &count) : NULL;
+    self->sorted.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!shown_takes(self->filter, all[i]))
+            continue;
+        *(const finding_t **)vector_add(&self->sorted) = all[i];
+        result->severities[all[i]->severity]++;
+        result->counting += fail_on_counts(self->fail_on, all[i]);
+    }
+    result->findings = self->sorted.items;
+    result->finding_count = self->sorted.count;
+    result->left_out = self->findings ? findings_left_out(self->findings) : 0;
+    if (result->finding_count > 1)
+        qsort(result->findings, result->finding_count, sizeof *result->findings, compare_findings);
+}
+
+static void take_totals(const diagnosis_t *self, diagnosis_result_t *result)
+{
+    const totals_sums_t sums = totals_sum_up(self->totals);
+    const double seconds = timespec_seconds_between(&self->first, &self->last);
+    result->totals = self->totals;
+    result->seconds = sums.seconds > 0 ? sums.seconds : seconds > 0 ? seconds : 0;
+    result->pushed = sums.sum.pushed.pushed_event_count;
+    result->received = sums.sum.received.event_count;
+    const bool unknown = sums.subscriptions > 0 && total_lost_is_unknown(&sums.sum);
+    result->lost = unknown ? RESPONSE_UNKNOWN : sums.sum.received.lost_event_count;
+    result->lost_is_minimum = sums.sum.lost_is_minimum;
+    result->lost_is_derived = sums.sum.is_derived;
+}
+
+const diagnosis_result_t *diagnosis_result(diagnosis_t *self)
+{
+    diagnosis_result_t *result = &self->result;
+    *result = (diagnosis_result_t){
+        .polls = self->polls,
+        .last = self->last,
+        .servers = self->servers.items,
+        .server_count = self->servers.count,
+        .streams = self->streams,
+        .subscriptions = self->subscriptions,
+    };
+    for (size_t i = 0; i < result->server_count; i++) {
+        const diagnosis_server_t *server = &result->servers[i];
+        result->answered += server->answers > 0;
+        result->missing += server->answers == 0 && strcmp(server->error, REASON_STOPPED) != 0;
+        result->without_agent += server->answers > 0 && server->dialect != RESPONSE_AGENT;
+    }
+    take_totals(self, result);
+    take_findings(self, result);
+    result->verdict = result->answered == 0  ? VERDICT_UNKNOWN
+                      : result->counting > 0 ? VERDICT_FOUND
+                      : result->missing > 0  ? VERDICT_INCOMPLETE
+                                             : VERDICT_HEALTHY;
+    return result;
+}
+
+size_t diagnosis_untold(const diagnosis_result_t *self, const rule_t *rule)
+{
+    return rule->agent_only ? self->without_agent : 0;
+}
+
+char *diagnosis_advice(const finding_t *finding)
+{
+    if (finding->advice)
+        return memory_string(finding->advice);
+    char *text = explanation_of_what_to_do(finding->rule, 0);
+    text[strcspn(text, "\n") == strlen(text) - 1 ? strlen(text) - 1 : strlen(text)] = '\0';
+    return text;
+}

@@ -1,0 +1,28 @@
+/*
+ * finding_line: a finding as one line for people.
+ */
+#ifndef STEM_FINDING_LINE_H
+#define STEM_FINDING_LINE_H
+
+#include <stdio.h>
+
+#include "base/terminal.h"
+#include "monitor/analysis/findings.h"
+
+/*
+ * Prints "FAULT    lost 7 events on a/b/c/d (since 12:00:03)  [overflow]". prefix: left out of all
+ * names; NULL: none. how: what is said behind the finding's text.
+ *
+ * If style has a width, names that make the line longer than that are shortened. Numbers aren't:
+ * rather than cut one off, the line stays too long.
+ */
+void finding_line_print(FILE *out, const finding_t *finding, const char *prefix, const char *how,
+                        const text_style_t *style);
+
+/* Text without the prefix that all names have; NULL: none. The caller frees it. */
+char *finding_line_without_prefix(const char *text, const char *prefix);
+
+/* Shortens a printable text to so many cells, in that way. The caller frees it. */
+char *finding_line_shorten(const char *text, size_t width);
+
+#endif

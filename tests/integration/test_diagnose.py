@@ -1,0 +1,255 @@
+"""--diagnose: the verdict on a system, its exit status, and its formats."""
+
+import json
+import signal
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from tango_servers import MONITOR, ServerPool, clean_environment, free_port, run_monitor, start_monitor, wait_for
+from test_losses import BURST, overflow, received, subscribe
+from watching import lines, perf_is_on, thaw
+
+pytestmark = pytest.mark.usefixtures("monitor_bin", "agent_lib")
+RULES = [line.split()[0] for line in run_monitor("--explain").stdout.splitlines()[1:]]
+
+
+def make_pair(pool, database, instance):
+    """A publisher and a subscriber between which events flow."""
+    options = {"instance": instance, "database": database, "agent": True}
+    publisher = pool.publisher(f"{instance}/pub/1", **options)
+    subscriber = pool.subscriber(f"{instance}/sub/1", **options)
+    subscribe(subscriber, publisher)
+    publisher.proxy().PushBurst(10)
+    wait_for(lambda: received(subscriber) >= 10, what="events")
+    return publisher, subscriber
+
+
+@pytest.fixture
+def pair(servers, database):
+    return make_pair(servers, database, "diagnosed")
+
+
+@pytest.fixture(scope="module")
+def lossy_recording(tmp_path_factory, database):
+    """A recording of a burst of which some events were lost; what was lost, and the servers."""
+    folder = tmp_path_factory.mktemp("lossy")
+    with ServerPool(folder) as pool:
+        publisher, subscriber = make_pair(pool, database, "lossy")
+        path = folder / "lossy.jsonl.gz"
+        arguments = ["--poll-period", 0.3, "--changes", "-n", 2, "-q", "-o", path, publisher.name(), subscriber.name()]
+        run_monitor(*arguments)
+        overflow(publisher, subscriber)
+        publisher.proxy().PushBurst(1)
+        wait_for(lambda: received(subscriber) > 11, what="the event after it")
+        run_monitor(*arguments, "-a")
+        return path, 10 + BURST + 1 - received(subscriber), publisher.name(), subscriber.name()
+
+
+def test_a_healthy_system(pair):
+    """It says so in one line, with the numbers."""
+    publisher, subscriber = pair
+    done = run_monitor("--diagnose=1", publisher.name(), subscriber.name())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Healthy: 2 servers watched for 1 s (")
+    assert "1 subscription: 0 events pushed, 0 received, 0 lost\n" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_it_polls_every_tenth_of_its_time(pair):
+    done = run_monitor("--diagnose=2.05", "--format", "json", pair[0].name())
+    assert json.loads(done.stdout)["polls"] in range(8, 12)
+
+
+def test_what_was_lost(pair):
+    """While it watches; each number is the truth."""
+    publisher, subscriber = pair
+    before = received(subscriber)
+    monitor = start_monitor("--diagnose", "--poll-period", 0.3, "--format", "json", publisher.name(), subscriber.name())
+    wait_for(lambda: perf_is_on(publisher) and perf_is_on(subscriber), what="the monitor")
+    overflow(publisher, subscriber)
+    publisher.proxy().PushBurst(1)
+    wait_for(lambda: received(subscriber) > before, what="the last event")
+    stdout, stderr = monitor.communicate(timeout=60)
+    lost = BURST + 1 - (received(subscriber) - before)
+    assert (monitor.returncode, stderr) == (3, "")
+    told = json.loads(stdout)
+    assert (told["verdict"], told["lost"]) == ("found", lost)
+    found = [finding for finding in told["findings"] if finding["rule"] == "overflow"]
+    assert [finding["events_in_all"] for finding in found] == [lost] and found[0]["counts"]
+    assert found[0]["subscriber"].endswith("dserver/subscriber/diagnosed")
+    assert "EventBufferHwm" in told["explanations"]["overflow"]
+    assert not perf_is_on(publisher) and not perf_is_on(subscriber)
+
+
+def test_monitoring_that_was_on_stays_on(pair):
+    publisher, subscriber = pair
+    publisher.admin_proxy().EnableEventSystemPerfMon(True)
+    done = run_monitor("--diagnose=0.5", publisher.name(), subscriber.name())
+    assert done.returncode == 0 and perf_is_on(publisher) and not perf_is_on(subscriber)
+
+
+def test_nobody_answers():
+    """There is no verdict then."""
+    name = f"tango://127.0.0.1:{free_port()}/test/pub/1#dbase=no"
+    for form in ("text", "json", "junit"):
+        done = run_monitor("--diagnose=0.5", "--format", form, name)
+        assert done.returncode == 1, form
+        assert {"text": "No verdict: no server answered", "json": '"verdict":"unknown"', "junit": "<error"}[
+            form
+        ] in done.stdout
+    assert len(ElementTree.fromstring(done.stdout).findall("testsuite/testcase/error")) == len(RULES)
+
+
+def test_one_of_them_does_not_answer(pair, servers, freeze):
+    publisher, subscriber = pair
+    freeze(subscriber)
+    arguments = ["--diagnose=2", "--timeout", 0.3, publisher.name(), subscriber.name()]
+    # Not for long enough to be called a fault, but it isn't healthy either.
+    unsure = run_monitor(*arguments)
+    sure = run_monitor(*arguments, "--threshold", "no-answer=0.5")
+    junit = run_monitor(*arguments, "--format", "junit")
+    thaw(subscriber)
+    assert unsure.returncode == 1
+    assert unsure.stdout.startswith("Not every server answered: 2 servers (1 never answered)")
+    assert "dserver/subscriber/diagnosed didn't answer: no answer within 0.3 s\n" in unsure.stdout
+    assert sure.returncode == 3 and "[no-answer]" in sure.stdout
+    assert junit.returncode == 1
+    (error,) = ElementTree.fromstring(junit.stdout).findall("testsuite/testcase/error/..")
+    assert error.get("name").startswith("no-answer: ")
+
+
+def test_interrupted_it_still_gives_its_verdict(pair, start, recording):
+    publisher, subscriber = pair
+    monitor = start("--diagnose=600", "-o", recording, publisher.name(), subscriber.name())
+    wait_for(lambda: len(lines(recording)) >= 2, what="polls")
+    assert perf_is_on(publisher) and perf_is_on(subscriber)
+    monitor.send_signal(signal.SIGINT)
+    stdout, stderr = monitor.communicate(timeout=30)
+    assert (monitor.returncode, stderr) == (0, "")
+    assert stdout.startswith("Healthy: 2 servers watched for ")
+    assert not perf_is_on(publisher) and not perf_is_on(subscriber)
+
+
+def test_a_reader_that_has_gone(pair):
+    publisher, subscriber = pair
+    command = '"$0" --diagnose=0.5 "$@" | true; exit ${PIPESTATUS[0]}'
+    done = subprocess.run(
+        ["bash", "-c", command, MONITOR, publisher.name(), subscriber.name()],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not perf_is_on(publisher)
+
+
+# ---- of a recording ----
+
+
+def test_of_a_recording(lossy_recording):
+    path, lost, publisher, subscriber = lossy_recording
+    done = run_monitor("--diagnose", "--read", path)
+    assert (done.returncode, done.stderr) == (3, "")
+    assert done.stdout.startswith("FOUND 1 fault")
+    assert f"lost {lost} " in done.stdout and "[overflow]" in done.stdout
+    assert f"\n{9 * ' '}What to do: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "fail_on, status",
+    [
+        ("overflow", 3),
+        ("loss", 3),
+        ("fault", 3),
+        ("stuck,loss", 3),
+        ("remark", 3),
+        ("stuck", 0),
+        ("none", 0),
+        ("none,loss", 3),
+    ],
+)
+def test_what_counts(lossy_recording, fail_on, status):
+    done = run_monitor("--diagnose", "--fail-on", fail_on, "--read", lossy_recording[0])
+    assert (done.returncode, done.stderr) == (status, "")
+    assert "[overflow]" in done.stdout
+    assert done.stdout.startswith("FOUND" if status else "Healthy, as far as it counts (1 fault")
+    quiet = run_monitor("-q", "--diagnose", "--fail-on", fail_on, "--read", lossy_recording[0])
+    assert (quiet.returncode, quiet.stdout) == (status, "")
+
+
+def test_a_recording_of_nothing(recording):
+    recording.write_text("")
+    done = run_monitor("--diagnose", "--read", recording)
+    assert done.returncode == 1 and "No verdict" in done.stdout
+
+
+def test_findings_of_a_recording_are_made_anew(lossy_recording, tmp_path):
+    """What its lines say of findings isn't read: also of a further key, in changes, and compressed."""
+    path, lost, _, _ = lossy_recording
+    whole, forged = tmp_path / "whole.jsonl", tmp_path / "forged.jsonl"
+    assert run_monitor("-q", "--read", path, "-o", whole).returncode == 0
+    polls = [json.loads(line) for line in whole.read_text().splitlines()]
+    assert any(poll.get("findings") for poll in polls)
+    for poll in polls:
+        poll["findings"] = [{"rule": "stuck-callback", "text": "forged"}, None, 7]
+        poll["unheard-of"] = {"findings": []}
+    forged.write_text("".join(json.dumps(poll) + "\n" for poll in polls))
+    told = json.loads(run_monitor("--diagnose", "--format", "json", "--read", forged).stdout)
+    assert [(finding["rule"], finding["events"]) for finding in told["findings"]] == [("overflow", lost)]
+
+
+def test_junit(lossy_recording):
+    """A test case for each rule, of which one fails."""
+    path, lost, publisher, subscriber = lossy_recording
+    done = run_monitor("--diagnose", "--format", "junit", "--read", path)
+    assert done.returncode == 3
+    root = ElementTree.fromstring(done.stdout)
+    (suite,) = root
+    assert root.tag == "testsuites" and suite.tag == "testsuite"
+    cases = suite.findall("testcase")
+    assert [case.get("name").split(":")[0] for case in cases] == RULES
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(RULES)), "1", "0")
+    (failed,) = [case for case in cases if case.find("failure") is not None]
+    failure = failed.find("failure")
+    assert failed.get("classname") == "events.loss" and failed.get("name").startswith("overflow: ")
+    assert f"lost {lost} " in failure.get("message") and failure.get("type") == "fault"
+    assert "What to do: " in failure.text
+    properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
+    assert sum(value.startswith("agent; 4 of 4 polls answered") for value in properties.values()) == 2
+
+
+# ---- the command line ----
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--fail-on", "los", "--diagnose", "a/b/c"], "--fail-on: 'los' is neither a rule nor a group"),
+        (["--fail-on", "", "--diagnose", "a/b/c"], "--fail-on: '' is neither"),
+        (["--fail-on", "loss", "a/b/c"], "--fail-on: needs --diagnose"),
+        (["--format", "junit", "a/b/c"], "--format junit: needs --diagnose"),
+        (["--diagnose", "30", "a/b/c"], "--diagnose=30"),
+        (["--diagnose=never", "a/b/c"], "--diagnose never: not a number of seconds"),
+        (["--diagnose=5", "--read", "x"], "a recording is read as a whole"),
+        (["--diagnose", "--top", "3", "a/b/c"], "so --top can't be given"),
+        (["--diagnose", "--list", "a/b/c"], "so --list can't be given"),
+        (["--diagnose"], "no device given"),
+        (["--explain", "nonsense"], "--explain: there is no rule 'nonsense'"),
+        (["--explain", "overflwo"], "perhaps overflow"),
+    ],
+)
+def test_a_wrong_command_line(arguments, message):
+    done = run_monitor(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr
+
+
+def test_each_rule_is_explained():
+    assert len(RULES) >= 3
+    for rule in RULES:
+        done = run_monitor("--explain", rule)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"{rule}: ") and max(map(len, done.stdout.splitlines())) <= 100
