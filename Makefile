@@ -26,9 +26,9 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
-PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango bench/run \
+PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango demo/missing/move bench/run \
                packaging/build-wheel scripts/check-includes
-SHELL_FILES  = $(filter-out scripts/check-includes,$(wildcard scripts/*)) .ci/run demo/run tests/compat/run tests/fuzz/run packaging/patch-pytango \
+SHELL_FILES  = $(filter-out scripts/check-includes,$(wildcard scripts/*)) .ci/run demo/run demo/run-missing tests/compat/run tests/fuzz/run packaging/patch-pytango \
                packaging/build-dist packaging/build-deb packaging/image/local-tango tests/build.sh packaging/completion/ska-tango-event-monitor \
                packaging/completion/ska-tango-event-agent
 
@@ -42,7 +42,7 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.t
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo test test-all test-unit test-sanitizers \
+.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo demo-missing test test-all test-unit test-sanitizers \
         test-fuzz fuzz test-bench bench soak test-integration test-integration-sanitizers \
         test-compat test-packages format lint check-includes install uninstall clean FORCE
 
@@ -95,6 +95,9 @@ build: setup $(BUILD)/build.ninja ## programs into build/bin, the agent into bui
 
 demo: build ## a local Tango, a publisher, a subscriber, and the monitor watching them
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run
+
+demo-missing: build ## an event goes missing, and is found: docs/missing-events.md
+	@BUILD_DIR='$(abspath $(BUILD))' demo/run-missing
 
 # The one works while the other waits.
 test: setup-test build wheel test-unit ## every test once, and the unit tests under sanitizers

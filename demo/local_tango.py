@@ -38,10 +38,17 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 LOG_TAIL_LINES = 8
 
-DEMO_DEVICES = (
-    ("pub", "EventPublisher", "foo/bar/pub"),
-    ("sub", "EventSubscriber", "foo/bar/sub"),
-)
+# What can be started: (script, class, device) of servers, in groups that start one after the other.
+SYSTEMS = {
+    "demo": [[("pub", "EventPublisher", "foo/bar/pub"), ("sub", "EventSubscriber", "foo/bar/sub")]],
+    "missing": [
+        [("missing/hw", "Motor", "demo/hw/1")],
+        [("missing/top", "Controller", "demo/top/1")],
+        [("missing/client", "Client", "demo/client/1")],
+    ],
+}
+SYSTEMS["mended"] = SYSTEMS["missing"]
+ENVIRONMENTS = {"mended": {"MENDED": "1"}}
 DEMO_INSTANCE = "demo"
 
 
@@ -163,6 +170,7 @@ class LocalTango:
         self.folder = Path(folder)
         self.port = None
         self.agent = None
+        self.system = None
         self.processes = []
         self._preexec_fn = preexec_fn
         self._databaseds_env = {}  # of start_database()
@@ -186,6 +194,7 @@ class LocalTango:
             return  # all of it ended with the machine
         self.port = state["port"]
         self.agent = state["agent"]
+        self.system = state.get("system", "demo")
         self.processes = [Process(**process) for process in state["processes"]]
 
     def _write_state(self):
@@ -193,6 +202,7 @@ class LocalTango:
             "boot_id": _boot_id(),
             "port": self.port,
             "agent": self.agent,
+            "system": self.system,
             "processes": [
                 {"name": p.name, "pid": p.pid, "start_time": p.start_time, "log": str(p.log)}
                 for p in self.processes
@@ -412,27 +422,37 @@ class LocalTango:
 
     # The demo's devices --------------------------------------------------------------------
 
-    def start_demo_devices(self, launcher):
-        """Start foo/bar/pub and foo/bar/sub; ``launcher``: the agent's, or None without it."""
+    def start_system(self, system, launcher):
+        """Start the servers of one of SYSTEMS; ``launcher``: the agent's, or None without it."""
         self.agent = launcher is not None
-        for script, cls, device in DEMO_DEVICES:
-            self.register(f"{script}/{DEMO_INSTANCE}", {cls: [device]})
-            argv = [PYTHON, HERE / f"{script}.py", DEMO_INSTANCE]
-            # Without a port number, each server takes a free one.
-            argv += ["-ORBendPoint", "giop:tcp:127.0.0.1:"]
-            if launcher:
-                argv = [launcher, "run", "--", *argv]
-            self._spawn(script, argv, {"TANGO_HOST": self.tango_host})
-        for process, (script, _, device) in zip(self.processes[-len(DEMO_DEVICES) :], DEMO_DEVICES):
-            self._wait_until(lambda name=device: self._answers(name), process, f"{device} answered")
-            # The agent's commands are the last thing to appear when a server starts.
-            admin = f"dserver/{script}/{DEMO_INSTANCE}"
-            if launcher:
-                self._wait_until(
-                    lambda name=admin: self._answers(name, "QueryEventAgent"),
-                    process,
-                    f"{admin} had the agent's commands",
-                )
+        self.system = system
+        for group in SYSTEMS[system]:
+            for script, cls, device in group:
+                self._start_server(script, cls, device, launcher)
+            for process, (script, _, device) in zip(self.processes[-len(group) :], group):
+                self._wait_for_server(process, script, device, launcher)
+
+    def _start_server(self, script, cls, device, launcher):
+        name = Path(script).name
+        self.register(f"{name}/{DEMO_INSTANCE}", {cls: [device]})
+        argv = [PYTHON, HERE / f"{script}.py", DEMO_INSTANCE]
+        # Without a port number, each server takes a free one.
+        argv += ["-ORBendPoint", "giop:tcp:127.0.0.1:"]
+        if launcher:
+            argv = [launcher, "run", "--", *argv]
+        env = {"TANGO_HOST": self.tango_host, **ENVIRONMENTS.get(self.system, {})}
+        self._spawn(name, argv, env)
+
+    def _wait_for_server(self, process, script, device, launcher):
+        self._wait_until(lambda: self._answers(device), process, f"{device} answered")
+        # The agent's commands are the last thing to appear when a server starts.
+        admin = f"dserver/{Path(script).name}/{DEMO_INSTANCE}"
+        if launcher:
+            self._wait_until(
+                lambda: self._answers(admin, "QueryEventAgent"),
+                process,
+                f"{admin} had the agent's commands",
+            )
 
     # The end -------------------------------------------------------------------------------
 
@@ -501,6 +521,7 @@ def _start(local, options):
         alive = [process.running for process in local.processes]
         if alive and all(alive):
             same = options.port in (None, 0, local.port) and local.agent == bool(launcher)
+            same = same and local.system == options.system
             if not same:
                 raise LocalTangoError(
                     f"a local Tango with other options is running in {local.folder}, on port"
@@ -517,7 +538,7 @@ def _start(local, options):
         port = DEFAULT_PORT if options.port is None else options.port
         try:
             local.start_database(port, options.mariadb_port)
-            local.start_demo_devices(launcher)
+            local.start_system(options.system, launcher)
         except BaseException:
             local.stop()
             raise
@@ -579,6 +600,13 @@ def _parse(argv):
     start.add_argument("--mariadb-port", type=_port, help="of MariaDB (any free one)")
     start.add_argument(
         "--no-agent", action="store_true", help="start the devices without the agent"
+    )
+    start.add_argument(
+        "--system",
+        choices=SYSTEMS,
+        default="demo",
+        help="which servers: those of the tutorial docs/missing-events.md, with their mistake"
+        " (missing) or without (mended), instead of foo/bar/pub and foo/bar/sub",
     )
     start.set_defaults(run=_start)
     stop.set_defaults(run=_stop)
