@@ -6,11 +6,17 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/monotonic.h"
 #include "base/name_set.h"
 #include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/rules.h"
 #include "response/names.h"
+
+/* By so many seconds the time of day differs from the monotonic clock when somebody has set it, */
+#define CLOCK_JUMP 1.0
+/* and by more only in recordings that somebody made up. */
+#define CLOCK_JUMP_MAXIMUM 1e10
 
 /* A finding, and what only the engine knows of it. */
 typedef struct {
@@ -32,6 +38,7 @@ struct findings {
     size_t left_out;
     whole_t *beyond; /* the one that is thrown away */
     struct timespec time;
+    double asked; /* the same moment, as in snapshot_t */
 };
 
 const char *severity_name(severity_t severity)
@@ -413,10 +420,61 @@ static void list(findings_t *self)
     sort(&self->of_run);
 }
 
+/* ---- clocks ---- */
+
+/*
+ * Since the previous snapshot, in seconds: by the monotonic clock; by the time of day if that isn't
+ * known, or of another boot, where it is back by at least the former uptime.
+ */
+static double seconds_since(const findings_t *self, const snapshot_t *snapshot)
+{
+    const double by_day = timespec_seconds_between(&self->time, &snapshot->time);
+    const double seconds = snapshot->asked - self->asked;
+    const bool other_boot = snapshot->is_recorded && by_day - seconds >= self->asked;
+    return self->asked > 0 && seconds > 0 && !other_boot ? seconds : fmax(0, by_day);
+}
+
+static void shift(struct timespec *time, double seconds)
+{
+    const double whole = floor(seconds);
+    time->tv_sec += (time_t)whole;
+    time->tv_nsec += (long)((seconds - whole) * 1e9);
+    if (time->tv_nsec >= NS_PER_SECOND) {
+        time->tv_sec++;
+        time->tv_nsec -= NS_PER_SECOND;
+    }
+}
+
+/* When the time of day is set, what was found goes with it: so long as it lasted, it lasted. */
+static void follow_clock(findings_t *self, double jump)
+{
+    whole_t *const *all = self->all.items;
+    for (size_t i = 0; i < self->all.count; i++) {
+        finding_t *seen = &all[i]->seen;
+        shift(&seen->since, jump);
+        shift(&seen->seen, jump);
+        shift(&seen->first, jump);
+        shift(&seen->reported_since, jump);
+    }
+}
+
+double findings_begin(findings_t *self, const snapshot_t *snapshot)
+{
+    const bool is_first = self->time.tv_sec == 0;
+    const double seconds = is_first ? NAN : seconds_since(self, snapshot);
+    const double jump =
+        is_first ? 0 : timespec_seconds_between(&self->time, &snapshot->time) - seconds;
+    if (fabs(jump) > CLOCK_JUMP && fabs(jump) < CLOCK_JUMP_MAXIMUM)
+        follow_clock(self, jump);
+    self->time = snapshot->time;
+    self->asked = snapshot->asked;
+    return seconds;
+}
+
 void findings_update(findings_t *self, const snapshot_t *snapshot, const snapshot_t *previous,
                      const comparison_t *comparison, const losses_t *losses)
 {
-    self->time = snapshot->time;
+    const double seconds = findings_begin(self, snapshot);
     subscribers_t *subscribers = subscribers_new(snapshot);
     const rules_input_t input = {
         .snapshot = snapshot,
@@ -427,10 +485,15 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
         .subscribers = subscribers,
         .settings = self->settings,
         .findings = self,
-        .seconds = previous ? timespec_seconds_between(&previous->time, &snapshot->time) : NAN,
+        .seconds = previous ? seconds : NAN,
     };
     rules_apply(&input);
     subscribers_destroy(&subscribers);
+    findings_settle(self, snapshot);
+}
+
+void findings_settle(findings_t *self, const snapshot_t *snapshot)
+{
     name_unwatched_publishers(self, snapshot);
     whole_t **all = self->all.items;
     size_t kept = 0;

@@ -155,4 +155,11 @@ void finding_began(finding_t *self, const struct timespec *since);
 void findings_update(findings_t *self, const snapshot_t *snapshot, const snapshot_t *previous,
                      const comparison_t *comparison, const losses_t *losses);
 
+/*
+ * The same in parts, for whoever reports by other means than the table of rules: between the two,
+ * findings are reported. Returns the seconds since the previous snapshot; NAN: there is none.
+ */
+double findings_begin(findings_t *self, const snapshot_t *snapshot);
+void findings_settle(findings_t *self, const snapshot_t *snapshot);
+
 #endif

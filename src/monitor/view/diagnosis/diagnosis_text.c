@@ -189,8 +189,6 @@ static void print_finding(FILE *out, const finding_t *finding, bool says_what_to
     free(time);
     for (size_t i = 0; i < finding->evidence_count; i++)
         print_below(out, "- ", finding->evidence[i], width);
-    if (finding->publisher_is_unwatched)
-        print_below(out, "Not watched: ", finding->about.publisher, width);
     char *advice = says_what_to_do || finding->advice ? diagnosis_advice(finding)
                                                       : memory_string("as said above");
     print_below(out, "What to do: ", advice, width);
