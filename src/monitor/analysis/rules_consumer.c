@@ -235,13 +235,14 @@ static void report_busy(const rule_t *self, const rules_input_t *input, const se
     free(name);
 }
 
-/* Without performance monitoring: in callbacks at two polls in a row, while events wait. */
+/* Without performance monitoring: in a callback at two polls in a row, and not in the same one,
+ * while events wait. */
 static void report_seen_busy(const rule_t *self, const rules_input_t *input,
                              const server_part_t *part)
 {
     const response_consumer_t *now = &part->reply->response->consumer;
     if (!now->topic || !part->before || !part->before->consumer.topic ||
-        part->changes->counters_restarted)
+        part->changes->counters_restarted || !(now->state_micros / 1e6 < part->seconds))
         return;
     const int64_t waiting = waiting_events(input, part);
     if (waiting == 0)
@@ -348,9 +349,9 @@ void rule_late_heartbeats(const rule_t *self, const rules_input_t *input, const 
         "s",
         server, heartbeats.late, plural(heartbeats.late), stream, seconds);
     finding_evidence(finding,
-                     "%" PRId64 " heartbeats hadn't come when the next ones were due; no channel "
-                     "had its heartbeats in time",
-                     heartbeats.missed);
+                     "%" PRId64 " heartbeat%s hadn't come when the next were due; no channel had "
+                     "its heartbeats in time",
+                     heartbeats.missed, heartbeats.missed == 1 ? "" : "s");
     finding_evidence(finding,
                      "a callback of %s took %.1f s or more: heartbeats are received by the "
                      "same thread",
