@@ -107,9 +107,11 @@ static void poll_at(const system_t *self)
     reply_t *reply = snapshot->replies;
     if (watched) {
         reply->server = memory_string(PUB);
+        reply->answered = (double)now;
         reply++->response = publisher_of(self);
     }
     reply->server = memory_string(SUB);
+    reply->answered = (double)now;
     reply->response = subscriber_of(self);
     observation_renew(observation, &snapshot, true);
 }
@@ -216,7 +218,7 @@ static void whose_fault_it_is(void **state)
         const char *text;
         const char *evidence;
     } cases[] = {
-        {NULL, "pushes faster than", "-m"},
+        {NULL, "pushed faster than", "-m"},
         /* 2000 events a second of 450 us each; another attribute's don't matter. */
         {"[{'attr_name': 'x', 'process_micros': 400}, {'attr_name': 'x', 'process_micros': 500}, "
          "{'attr_name': 'xy', 'process_micros': 1}]",
@@ -280,8 +282,9 @@ static void the_end_of_a_burst(void **state)
         seen.gaps = 2;
         seen.lost = 6513;
         poll_at(&seen);
-        assert_found("overflow", 6513, 30000, "lost 6513 of 30000");
-        assert_found("unnoticed-loss", 0, 0, "has noticed 6505 lost events since");
+        /* The rate is that of the burst. */
+        assert_found("overflow", 6513, 30000, "lost 6513 of 30000 on " STREAM " at 3000/s: ");
+        assert_found("unnoticed-loss", 0, 0, SUB " has noticed 6505 lost ones since");
         assert_int_equal(found("unnoticed-loss")->state, FINDING_ENDED);
         assert_int_equal(found("unnoticed-loss")->events_in_all, 0);
         end(NULL);
@@ -395,7 +398,7 @@ static void a_connection_that_was_down(void **state)
         seen.gaps = 1;
         seen.lost = seen.outage_lost = 12;
         poll_at(&seen);
-        assert_found("outage", 12, 20, "lost 12 of 20 on " STREAM ": " SUB "'s connection to " PUB);
+        assert_found("outage", 12, 20, " on " STREAM ": " SUB "'s connection to " PUB);
         assert_null(found("overflow"));
         /* With the next loss, it is there. */
         seen.pushed = seen.counter = 125;
@@ -408,6 +411,31 @@ static void a_connection_that_was_down(void **state)
         end(NULL);
         begin(NULL);
     }
+}
+
+static void what_an_outage_lost_is_counted_once(void **state)
+{
+    (void)state;
+    system_t seen = in_order(true, 100);
+    poll_at(&seen);
+    seen.pushed = 150;
+    poll_times(&seen, 3);
+    assert_found("unnoticed-loss", 50, 150, "lost 50 of 150");
+    /* A thread that has something else to do for a moment changes nothing. */
+    seen.state = JUST_NOW;
+    poll_at(&seen);
+    assert_int_equal(found("unnoticed-loss")->state, FINDING_LASTS);
+    seen.resubscribed = "2026-01-01T00:00:30.000000Z";
+    poll_times(&seen, 2);
+    assert_int_equal(found("unnoticed-loss")->state, FINDING_LASTS);
+    seen.pushed = seen.counter = 151;
+    seen.received++;
+    seen.lost = seen.outage_lost = 50;
+    poll_at(&seen);
+    assert_found("outage", 50, 51, "was down");
+    assert_found("unnoticed-loss", 0, 0, "has noticed 50 lost ones since");
+    assert_int_equal(found("unnoticed-loss")->events_in_all, 0);
+    assert_int_equal(count_of_run(), 2);
 }
 
 static void a_restarted_publisher(void **state)
@@ -458,7 +486,7 @@ static void events_of_a_publisher_that_is_not_connected_again(void **state)
     seen.process = 10;
     seen.pushed = 7;
     poll_times(&seen, 3);
-    assert_found("not-received", 7, 7, "has not connected again since " PUB " was restarted");
+    assert_found("not-received", 7, 7, "none has come to " SUB " since " PUB " was restarted");
     assert_null(found("unnoticed-loss"));
 }
 
@@ -537,6 +565,7 @@ int main(void)
         TEST(what_is_on_its_way_is_not_lost),
         TEST(what_waits_for_a_callback),
         TEST(a_connection_that_was_down),
+        TEST(what_an_outage_lost_is_counted_once),
         TEST(a_restarted_publisher),
         TEST(an_orderly_restart),
         TEST(events_of_a_publisher_that_is_not_connected_again),

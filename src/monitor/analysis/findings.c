@@ -210,7 +210,7 @@ finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_a
         seen->polls = seen->polls_needed = 0;
         seen->events = seen->among = seen->mark = RESPONSE_UNKNOWN;
         seen->events_is_minimum = false;
-        seen->peak = 0;
+        seen->peaks[0] = seen->peaks[1] = 0;
         seen->since = seen->reported_since = self->time;
     }
     seen->polls++;

@@ -81,8 +81,8 @@ typedef struct finding {
     unsigned polls_needed;          /* see finding_needs_polls() */
 
     /* The rule's own, until the finding has ended. */
-    int64_t mark; /* RESPONSE_UNKNOWN at first */
-    double peak;  /* 0 at first */
+    int64_t mark;    /* RESPONSE_UNKNOWN at first */
+    double peaks[2]; /* 0 at first */
 } finding_t;
 
 typedef struct findings findings_t;

@@ -1,5 +1,6 @@
 #include "monitor/analysis/loss_entry.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,8 @@ void loss_entry_begin(loss_entry_t *self, const loss_sight_t *sight, loss_beginn
     self->pushed_anew = RESPONSE_UNKNOWN;
     self->process = sight->process;
     self->resubscribed = 0;
+    self->pushed_at = sight->pushed_at;
+    self->push_rate = 0;
     const int64_t in_outage = sight->subscription->counts.outage_lost_event_count;
     self->loss = (loss_t){.step = found.by,
                           .step_is_minimum = !found.exact,
@@ -129,6 +132,24 @@ static int64_t still_to_come(const loss_entry_t *self, bool restarted)
                                                      : loss_ahead(self->pushed_anew, self->counter);
     return changes_sum(loss_ahead(self->pushed, self->counter),
                        self->pushed_anew == RESPONSE_UNKNOWN ? 0 : self->pushed_anew);
+}
+
+/* Call it before follow_publisher(), and when it is known what was lost and not received. */
+static void measure_publisher(loss_entry_t *self, const loss_sight_t *sight, bool changed)
+{
+    loss_t *loss = &self->loss;
+    const double seconds = sight->pushed_at - self->pushed_at;
+    const bool is_comparable = self->pushed != RESPONSE_UNKNOWN &&
+                               sight->pushed != RESPONSE_UNKNOWN && !changed &&
+                               self->pushed_at > 0 && seconds > 0;
+    const double rate =
+        is_comparable ? (double)loss_ahead(sight->pushed, self->pushed) / seconds : 0;
+    /* What comes late was pushed in an earlier interval. */
+    const bool comes_late = loss->not_received > 0 || loss->step > 0;
+    loss->push_rate = fmax(rate, comes_late ? loss->push_rate : self->push_rate);
+    self->push_rate = rate;
+    if (sight->pushed != RESPONSE_UNKNOWN)
+        self->pushed_at = sight->pushed_at;
 }
 
 /* restarted: events of another process have arrived. */
@@ -189,14 +210,17 @@ void loss_entry_go_on(loss_entry_t *self, const loss_sight_t *sight)
         restarted || changed || (resubscribed != 0 && resubscribed != self->resubscribed);
     tell_apart(self, sight, &found, counted);
     self->loss.interrupted &= !came;
+    self->loss.publisher_changed = changed || (self->loss.publisher_changed && !came);
     self->derived = changes_sum(self->derived, found.by - counted);
     /* The agent doesn't count what the old process pushed at its end. */
     self->exact &= found.exact && !restarted && !changed;
     remember(self, sight);
     self->loss.step = found.by;
     self->loss.step_is_minimum = !found.exact;
+    self->loss.overdue_step = before.not_received > 0 ? smaller(before.not_received, found.by) : 0;
     self->loss.not_received =
         unsure || loss_has_no_numbers(now) ? RESPONSE_UNKNOWN : still_to_come(self, restarted);
+    measure_publisher(self, sight, restarted || changed);
     follow_publisher(self, sight, restarted || unsure);
     wait_for_first(self, sight);
     set_level(self, sight);

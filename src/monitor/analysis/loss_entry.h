@@ -28,6 +28,8 @@ typedef struct {
     int64_t pushed;      /* by the process that counter is of; RESPONSE_UNKNOWN: not watched */
     int64_t pushed_anew; /* by one that came after it, of which no event has come yet;
                             RESPONSE_UNKNOWN: there is none */
+    double pushed_at;    /* when its publisher said so, as in reply_t; 0: not known */
+    double push_rate;    /* between its last two answers, in 1/s; 0: not known */
     uint64_t process;    /* that pushed is, or pushed_anew; 0: not known */
 } loss_entry_t;
 
@@ -37,6 +39,7 @@ typedef struct {
     bool is_agent;
     const char *endpoint;
     int64_t pushed;    /* by its publisher; RESPONSE_UNKNOWN: not watched, or it didn't answer */
+    double pushed_at;  /* when the publisher said so, as in reply_t; 0: not known */
     uint64_t process;  /* of its publisher; 0: not known */
     bool pushed_since; /* the publisher answered much earlier than the subscriber */
     struct timespec time;

@@ -68,6 +68,7 @@ static loss_sight_t sight_of(const interval_t *interval,
                           .is_agent = response->dialect == RESPONSE_AGENT,
                           .endpoint = channel ? channel->endpoint : NULL,
                           .pushed = publisher ? publisher->count : RESPONSE_UNKNOWN,
+                          .pushed_at = publisher ? publisher->answered : 0,
                           .process = publisher ? publisher->process : 0,
                           .pushed_since =
                               publisher && publisher->answered > 0 &&

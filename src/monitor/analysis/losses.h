@@ -37,14 +37,18 @@ typedef struct {
     bool step_is_minimum; /* more may be lost since then */
     int64_t outage_step; /* of the step, those pushed while the connection was down, or by a process
                             of the publisher that has ended since */
-    int64_t early_step;  /* of the step, those pushed before the subscription's first event came */
+    int64_t overdue_step; /* of the step, those that weren't received by the previous answer */
+    int64_t early_step;   /* of the step, those pushed before the subscription's first event came */
     struct timespec since; /* when the subscription was first seen: what was lost before isn't in
                               what is derived */
     int64_t not_received;  /* events that its publisher had pushed by its previous answer, and that
                               have not arrived yet: they are on their way, or lost, and not in
                               `lost`. RESPONSE_UNKNOWN: the publisher isn't watched */
+    double push_rate; /* the highest rate at which its publisher pushed, in 1/s, between two answers
+                         since it had received all that was pushed; 0: not known */
     bool interrupted; /* since the last event, the connection or the publisher is another one */
-    bool is_news;     /* one of these has changed since the previous answer, or events were lost */
+    bool publisher_changed; /* it is the publisher, as far as is known */
+    bool is_news; /* one of these has changed since the previous answer, or events were lost */
 } loss_t;
 
 typedef struct losses losses_t;

@@ -70,11 +70,15 @@ static void add_counts(finding_t *finding, const rule_subscription_t *subscripti
                          loss->not_received);
 }
 
+/* What a finding remembers as its peaks: events per second, and the work that they make. */
+enum { RATE, LOAD };
+
 /*
  * Adds what was lost now to a finding, and to what that is out of: all that was received or lost
- * since it began, also in observations in which nothing was lost.
+ * since it began, also in observations in which nothing was lost. Returns how many came or were
+ * lost per second; 0: not known.
  */
-static void add_losses(finding_t *finding, const rule_subscription_t *subscription, int64_t lost)
+static double add_losses(finding_t *finding, const rule_subscription_t *subscription, int64_t lost)
 {
     const loss_t *loss = subscription->loss;
     const subscription_row_t *row = subscription->row;
@@ -92,9 +96,12 @@ static void add_losses(finding_t *finding, const rule_subscription_t *subscripti
     finding->mark = all;
     finding_add_events(finding, lost);
     finding->events_is_minimum |= loss->step_is_minimum;
+    /* Nobody knows when what was overdue was pushed, if the publisher isn't watched. */
     const double seconds = subscription->part->seconds;
-    if (seconds > 0)
-        finding->peak = fmax(finding->peak, (double)step / seconds);
+    const double noticed = seconds > 0 && loss->overdue_step == 0 ? (double)step / seconds : 0;
+    const double rate = loss->push_rate > 0 ? loss->push_rate : noticed;
+    finding->peaks[RATE] = fmax(finding->peaks[RATE], rate);
+    return rate;
 }
 
 /* "lost 12 of 40 on STREAM"; the caller frees it. */
@@ -163,21 +170,6 @@ static processing_t processing_of(const rule_subscription_t *subscription)
 /* From this share of its time on, a reader that works without a break is what is too slow. */
 #define TOO_SLOW 0.8
 
-static void blame_the_reader(finding_t *finding, const rule_subscription_t *subscription,
-                             const char *lost, double load)
-{
-    finding_say(finding, "%s at %.0f/s: queue overflow, publisher faster than %s's callbacks", lost,
-                finding->peak, subscriber_of(subscription));
-    finding_evidence(finding, "events x time in callbacks: %.2f seconds of work come each second",
-                     load);
-    finding_advise(
-        finding,
-        "Make the callbacks of %s faster, or let them only put the event into a queue that "
-        "another thread works off. If each value isn't needed, push less often (a larger "
-        "abs_change, or a pause between pushes). Larger queues only help with bursts.",
-        subscriber_of(subscription));
-}
-
 #define LARGER_QUEUES                                                                              \
     "Queues hold 1000 events at each end unless EventBufferHwm and DSEventBufferHwm of the "       \
     "database's CtrlSystem object, or TANGO_EVENT_BUFFER_HWM (in the subscriber's environment) "   \
@@ -185,38 +177,56 @@ static void blame_the_reader(finding_t *finding, const rule_subscription_t *subs
     "burst, and restart the servers. Or push in smaller bursts."
 
 /* Why is only known as far as callbacks were measured. */
-static void say_overflow(finding_t *finding, const rule_subscription_t *subscription)
+static void say_overflow(finding_t *finding, const rule_subscription_t *subscription, double rate)
 {
-    char *lost = lost_text(finding, subscription);
     const processing_t processing = processing_of(subscription);
-    const double load = finding->peak * processing.micros / 1e6;
-    const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
-    if (isfinite(processing.micros))
-        finding_evidence(finding, "callbacks took %.0f us per event (mean of %s%" PRId64 " events)",
-                         processing.micros, processing.is_of_all ? "all " : "the newest ",
-                         processing.count);
-    if (consumer->topic && consumer->state_micros > 1e3)
-        finding_evidence(finding, "when asked, a callback of %s had been running for %.3f s",
-                         consumer->topic, consumer->state_micros / 1e6);
-    if (isfinite(processing.micros) && load >= TOO_SLOW) {
-        blame_the_reader(finding, subscription, lost, load);
-    } else if (isfinite(processing.micros)) {
-        finding_say(finding, "%s at %.0f/s: queue overflow, a burst larger than the queues to %s",
-                    lost, finding->peak, subscriber_of(subscription));
-        finding_evidence(finding,
-                         "events x time in callbacks: %.2f seconds of work come each second, which "
-                         "the subscriber can do; it was a burst",
-                         load);
+    const bool is_measured = isfinite(processing.micros);
+    if (is_measured)
+        finding->peaks[LOAD] = fmax(finding->peaks[LOAD], rate * processing.micros / 1e6);
+    const double load = finding->peaks[LOAD];
+    char *rate_text = finding->peaks[RATE] > 0 ? memory_format(" at %.0f/s", finding->peaks[RATE])
+                                               : memory_string("");
+    char *text = lost_text(finding, subscription);
+    char *lost = memory_format("%s%s", text, rate_text);
+    free(text);
+    free(rate_text);
+    const char *subscriber = subscriber_of(subscription);
+    if (load >= TOO_SLOW) {
+        finding_say(finding, "%s: queue overflow, publisher faster than %s's callbacks", lost,
+                    subscriber);
+        finding_advise(
+            finding,
+            "Make the callbacks of %s faster, or let them only put the event into a queue "
+            "that another thread works off. If each value isn't needed, push less often (a "
+            "larger abs_change, or a pause between pushes). Larger queues only help with "
+            "bursts.",
+            subscriber);
+    } else if (load > 0) {
+        finding_say(finding, "%s: queue overflow, a burst larger than the queues to %s", lost,
+                    subscriber);
         finding_advise(finding, LARGER_QUEUES);
     } else {
-        finding_say(finding, "%s at %.0f/s: queue overflow, %s pushes faster than %s reads", lost,
-                    finding->peak, publisher_named(finding), subscriber_of(subscription));
-        finding_evidence(finding, "how long callbacks take isn't measured: -m does that, and tells "
-                                  "slow callbacks from a burst");
+        finding_say(finding, "%s: queue overflow, %s pushed faster than %s read", lost,
+                    publisher_named(finding), subscriber);
         finding_advise(finding, "Run the monitor with -m to learn whether the callbacks are too "
                                 "slow. If they aren't: " LARGER_QUEUES);
     }
     free(lost);
+    if (load > 0)
+        finding_evidence(finding,
+                         "rate x time in callbacks: %.2f seconds of work came each second%s", load,
+                         load < TOO_SLOW ? ", which the subscriber can do" : "");
+    else
+        finding_evidence(finding, "how long callbacks take isn't measured: -m does that, and tells "
+                                  "slow callbacks from a burst");
+    if (is_measured)
+        finding_evidence(finding, "callbacks took %.0f us per event (mean of %s%" PRId64 " events)",
+                         processing.micros, processing.is_of_all ? "all " : "the newest ",
+                         processing.count);
+    const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
+    if (consumer->topic && consumer->state_micros > 1e3)
+        finding_evidence(finding, "when asked, a callback of %s had been running for %.3f s",
+                         consumer->topic, consumer->state_micros / 1e6);
 }
 
 void rule_overflow(const rule_t *self, const rules_input_t *input,
@@ -230,18 +240,18 @@ void rule_overflow(const rule_t *self, const rules_input_t *input,
         return;
     const finding_about_t about = about_of(input, subscription);
     finding_t *finding = findings_report(input->findings, self, &about);
-    add_losses(finding, subscription, lost);
-    say_overflow(finding, subscription);
+    const double rate = add_losses(finding, subscription, lost);
+    say_overflow(finding, subscription, rate);
     add_counts(finding, subscription);
 }
 
 /* ---- pushed, and not received ---- */
 
 typedef enum {
-    ALL_CAME,   /* or nothing is known */
-    ARE_WAITED, /* they come, or the reader doesn't read */
-    ARE_CUT,    /* the connection is another one, or the publisher */
-    ARE_GONE    /* nothing comes, and the reader has nothing to do */
+    ALL_CAME,     /* or nothing is known */
+    ARE_WAITED,   /* they come, or the reader doesn't read */
+    ARE_ANOTHERS, /* the publisher is another process, and none of its events has come yet */
+    ARE_GONE      /* nothing comes, and the reader has nothing to do */
 } whereabouts_t;
 
 /* So long it has waited for events when asked: between two events that are there it takes less. */
@@ -278,42 +288,54 @@ static bool publisher_began_after_last_event(const rules_input_t *input,
            timespec_seconds_between(&from, &to) > 0;
 }
 
+static bool is_known_to_be_lost(const rules_input_t *input, const rule_subscription_t *subscription)
+{
+    const finding_about_t about = about_of(input, subscription);
+    return findings_find(input->findings, rules_find("unnoticed-loss"), &about) != NULL;
+}
+
 static whereabouts_t whereabouts_of(const rules_input_t *input,
                                     const rule_subscription_t *subscription)
 {
     const loss_t *loss = subscription->loss;
     if (!loss || loss->not_received <= 0)
         return ALL_CAME;
-    if (loss->interrupted || publisher_began_after_last_event(input, subscription))
-        return ARE_CUT;
-    if (!nothing_came(subscription) || reader_of(subscription) == BUSY)
+    if (loss->publisher_changed || publisher_began_after_last_event(input, subscription))
+        return ARE_ANOTHERS;
+    /* If the reader has waited in vain once, it need not do so at each answer. */
+    if (!nothing_came(subscription) ||
+        (reader_of(subscription) == BUSY && !is_known_to_be_lost(input, subscription)))
         return ARE_WAITED;
     /* Before a first event, perhaps nobody has listened. */
     return subscription->now->counts.event_count > 0 ? ARE_GONE : ALL_CAME;
 }
 
-/* What was missing has come, or other rules tell of it. */
+/* What was missing has come, or another rule tells of it from now on. */
 static void settle(const rule_t *self, const rules_input_t *input,
                    const rule_subscription_t *subscription)
 {
-    /* As long as nothing comes, nothing is settled. */
-    if (!subscription->row || nothing_came(subscription))
+    /* Where nothing is news, nothing was missing either. */
+    const loss_t *loss = subscription->loss;
+    if (!loss || (!subscription->row && loss->not_received <= 0))
         return;
     const finding_about_t about = about_of(input, subscription);
     finding_t *finding = findings_find(input->findings, self, &about);
     if (!finding)
         return;
-    const int64_t lost = subscription->loss ? subscription->loss->step : 0;
     const int64_t missed = finding->events;
     finding_hand_over(finding);
-    if (lost > 0)
+    if (loss->step > 0)
         finding_say(finding,
-                    "not received of %s were %" PRId64 ": %s has noticed %" PRId64
-                    " lost events since",
-                    subscription->stream, missed, subscriber_of(subscription), lost);
+                    "%" PRId64 " events of %s weren't received: %s has noticed %" PRId64
+                    " lost ones since",
+                    missed, subscription->stream, subscriber_of(subscription), loss->step);
+    else if (loss->not_received <= 0)
+        finding_say(finding, "%" PRId64 " events of %s weren't received: they have come", missed,
+                    subscription->stream);
     else
-        finding_say(finding, "not received of %s were %" PRId64 ": they have come",
-                    subscription->stream, missed);
+        finding_say(finding,
+                    "%" PRId64 " events of %s weren't received, and %" PRId64 " still aren't",
+                    missed, subscription->stream, loss->not_received);
 }
 
 /* "6513 of the 30000 events pushed on STREAM"; the caller frees it. */
@@ -348,9 +370,8 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
     finding_t *finding = report_not_received(self, input, subscription);
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
-    finding_say(finding,
-                "lost %s, at the end of a burst: %s hasn't noticed, and won't before the next",
-                which, subscriber);
+    finding_say(finding, "lost %s: %s hasn't noticed, and won't before the next one", which,
+                subscriber);
     free(which);
     add_counts(finding, subscription);
     if (reader_of(subscription) == IDLE) {
@@ -371,7 +392,7 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
                        const rule_subscription_t *subscription)
 {
     const whereabouts_t where = whereabouts_of(input, subscription);
-    if ((where != ARE_WAITED && where != ARE_CUT) ||
+    if ((where != ARE_WAITED && where != ARE_ANOTHERS) ||
         (double)subscription->loss->not_received < rule_threshold(self, input->settings)) {
         settle(self, input, subscription);
         return;
@@ -380,9 +401,9 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
     const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
-    if (where == ARE_CUT)
-        finding_say(finding, "%s not received: %s has not connected again since %s was restarted",
-                    which, subscriber, publisher_named(finding));
+    if (where == ARE_ANOTHERS)
+        finding_say(finding, "%s not received: none has come to %s since %s was restarted", which,
+                    subscriber, publisher_named(finding));
     else if (consumer->topic)
         finding_say(finding,
                     "%s not received: they wait behind a callback of %s that has been running for "
