@@ -84,7 +84,6 @@ def named(publisher, subscriber):
 
 
 @BOTH
-@pytest.mark.not_under_sanitizers("they decide what overflows")
 def test_a_burst_and_its_end(pair, watch, agent):
     publisher, subscriber = pair(agent)
     monitor = watch("-m", *named(publisher, subscriber))
@@ -115,7 +114,6 @@ def test_a_burst_and_its_end(pair, watch, agent):
     assert sum(f["events_in_all"] or 0 for f in whole) == lost, describe(whole)
 
 
-@pytest.mark.not_under_sanitizers("they decide what overflows")
 def test_a_burst_that_is_larger_than_the_queues(servers, database, watch, freeze):
     """The callbacks are fast, but nobody reads for a moment."""
     publisher = servers.cpp_publisher("losses/cpp/1", instance="losses", agent=True, database=database)
@@ -143,7 +141,6 @@ def test_a_burst_that_is_larger_than_the_queues(servers, database, watch, freeze
 
 
 @BOTH
-@pytest.mark.not_under_sanitizers("they decide what overflows")
 def test_losses_of_before_the_monitor(pair, agent):
     publisher, subscriber = pair(agent)
     lost = overflow(publisher, subscriber)
@@ -187,7 +184,6 @@ def test_what_waits_behind_a_callback(pair, watch):
 # ---- connections ----
 
 
-@pytest.mark.not_under_sanitizers("they take long to connect again")
 def test_a_connection_that_was_down(pair, watch):
     publisher, subscriber = pair(True)
     settle(publisher, subscriber)
@@ -218,7 +214,6 @@ tango.DeviceProxy(sys.argv[1]).ZmqEventSubscriptionChange([sys.argv[2], "burst",
 
 
 @pytest.mark.parametrize("loses", [True, False], ids=["losing", "orderly"])
-@pytest.mark.not_under_sanitizers("they take long to connect again")
 def test_a_publisher_that_was_restarted(pair, watch, loses):
     publisher, subscriber = pair(True)
     settle(publisher, subscriber)

@@ -392,8 +392,7 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
                        const rule_subscription_t *subscription)
 {
     const whereabouts_t where = whereabouts_of(input, subscription);
-    if ((where != ARE_WAITED && where != ARE_ANOTHERS) ||
-        (double)subscription->loss->not_received < rule_threshold(self, input->settings)) {
+    if (where != ARE_WAITED && where != ARE_ANOTHERS) {
         settle(self, input, subscription);
         return;
     }
