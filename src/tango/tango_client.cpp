@@ -83,7 +83,6 @@ bool has_error(const Tango::DevFailed &failure, CORBA::ULong i, const char *reas
 
 const char no_connection[] = "can't connect to the Tango database";
 const char not_running[] = "its server is not running or can't be reached";
-const char not_exported[] = "it is not exported: its server has ended";
 
 /*
  * What a failure's reasons mean, the most specific first: a database that is down also fails with
@@ -583,7 +582,7 @@ void tango_device_destroy(tango_device_t **self)
 
 bool tango_device_ping(const char *name, tango_error_t *error)
 {
-    bool exported = true;
+    bool stopped = false;
     const bool answers = guarded(error, [&] {
         std::string given = name;
         const auto start = std::chrono::steady_clock::now();
@@ -591,25 +590,22 @@ bool tango_device_ping(const char *name, tango_error_t *error)
         Tango::DeviceProxy proxy(given);
         proxy.set_timeout_millis(call_timeout_ms);
         /* As in tango_client_find_admin(): such a proxy doesn't say why it couldn't connect. */
-        if (!proxy.is_connected() &&
+        if (!proxy.is_connected() && proxy.is_dbase_used()) {
+            std::string device = proxy.dev_name();
+            stopped = !proxy.get_device_db()->get_device_info(device).exported;
+        }
+        if (!proxy.is_connected() && !stopped &&
             std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(call_timeout_ms))
             throw no_answer();
-        try {
-            proxy.ping();
-        } catch (const Tango::DevFailed &failure) {
-            for (CORBA::ULong i = 0; i < failure.errors.length(); i++)
-                exported = exported && !has_error(failure, i, "API_DeviceNotExported");
-            throw;
-        }
+        proxy.ping();
     });
     if (answers)
         return true;
     guarded(nullptr, [&] { forget_database(name); });
     name_database(error, name);
-    if (error && !exported && error->kind == TANGO_ERROR_NOT_RUNNING) {
+    if (stopped && error && error->kind == TANGO_ERROR_NOT_RUNNING) {
         tango_error_clear(error);
-        guarded(nullptr, [&] { set_error(error, TANGO_ERROR_NOT_RUNNING, not_exported); });
-        error->kind = TANGO_ERROR_NOT_RUNNING;
+        guarded(nullptr, [&] { set_error(error, TANGO_ERROR_NOT_RUNNING, REASON_STOPPED); });
     }
     return false;
 }

@@ -107,8 +107,8 @@ tango_device_t *tango_device_new(const char *name, tango_error_t *error);
 void tango_device_destroy(tango_device_t **self);
 
 /*
- * Connects to a device anew, and asks whether it answers. On failure, the error's text says also
- * whether the database takes it to be running.
+ * Connects to a device anew, and asks whether it answers. The error's text is REASON_STOPPED (see
+ * base/reasons.h) if the database says that its server was stopped.
  */
 bool tango_device_ping(const char *name, tango_error_t *error);
 

@@ -1,10 +1,11 @@
 """Two network namespaces with a wire between them, which can be cut; and servers that run in one.
 
-Run as a program, it is those servers: it starts a database and device servers that listen on an
-address, says on standard output what their names are, restarts one for each line of standard input
+Run as a program, it is those servers: it starts a database and device servers that listen on the
+address that it is given, says on standard output what their names are, restarts one for each line of standard input
 (its number), on another port, and ends with that.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -93,12 +94,14 @@ def wire():
     made.close()
 
 
-@pytest.fixture
-def distant(wire, tmp_path):
-    """(names of the admin devices, TANGO_HOST, a function that restarts server i)."""
+@contextlib.contextmanager
+def start_distant(wire, tmp_path, address):
+    """Servers of the publishers distant/pub/0 to 2, which listen on that address, in the namespace for
+    servers; the database listens on SERVERS. Yields (names of the admin devices, TANGO_HOST, a function
+    that restarts server i)."""
     log = (tmp_path / "distant.log").open("w")
     process = subprocess.Popen(
-        [*wire.servers.prefix, PYTHON, str(HERE)],
+        [*wire.servers.prefix, PYTHON, str(HERE), address],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=die_with_parent,
     )
 
@@ -121,7 +124,14 @@ def distant(wire, tmp_path):
         log.close()
 
 
-def serve():
+@pytest.fixture
+def distant(wire, tmp_path):
+    """start_distant(), where the other namespace can reach the servers."""
+    with start_distant(wire, tmp_path, SERVERS) as started:
+        yield started
+
+
+def serve(address):
     with tempfile.TemporaryDirectory(prefix="distant-") as folder:
         database = start_database(Path(folder) / "database", SERVERS)
         try:
@@ -132,7 +142,7 @@ def serve():
                         [need(CPP_PUBLISHER)], f"distant-{number}", devices, f"{folder}/{number}.log",
                         database=database, agent=True,
                     )
-                    server.address = SERVERS
+                    server.address = address
                     pool.servers.append(server)
                     database.register(server.server_name, devices)
                     server.start()
@@ -149,4 +159,4 @@ def serve():
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -424,10 +424,13 @@ def values_of(option):
     return set(re.findall(r"[a-z]+", line.split("must be ")[1].split(" (try")[0])) - {"or"}
 
 
-def start_monitor(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **env):
-    """The monitor, started; whoever calls ends it. Returns the Popen, with text pipes."""
+def start_monitor(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, prefix=(), **env):
+    """The monitor, started; whoever calls ends it. Returns the Popen, with text pipes.
+
+    ``prefix``: the beginning of a command, of a Namespace, say.
+    """
     return subprocess.Popen(
-        [str(need(MONITOR)), *map(str, args)],
+        [*prefix, str(need(MONITOR)), *map(str, args)],
         env=clean_environment(**env),
         stdin=subprocess.DEVNULL,
         stdout=stdout,

@@ -24,6 +24,7 @@ void observing_destroy(observing_t **self)
 {
     observation_destroy(&(*self)->observation);
     rule_settings_clear(&(*self)->settings);
+    checks_clear(&(*self)->checks);
     free(*self);
     *self = NULL;
 }
@@ -47,6 +48,9 @@ void observing_poll(observing_t *self, const char *const *servers_and_answers)
         else
             reply->error = memory_string(answer);
     }
+    for (size_t i = 0; i < self->checks.count; i++)
+        checks_add(&snapshot->checks, &self->checks.list[i]);
+    checks_sort(&snapshot->checks);
     observation_renew(self->observation, &snapshot, true);
 }
 

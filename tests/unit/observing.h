@@ -9,9 +9,10 @@
 typedef struct {
     observation_t *observation;
     rule_settings_t settings;
-    time_t time;   /* of the latest poll */
-    double period; /* whole seconds from one poll to the next; 10 unless set */
-    double took;   /* seconds that an answer took */
+    time_t time;     /* of the latest poll */
+    double period;   /* whole seconds from one poll to the next; 10 unless set */
+    double took;     /* seconds that an answer took */
+    checks_t checks; /* that each snapshot from now on has */
 } observing_t;
 
 /* threshold: "RULE=VALUE", or NULL. */

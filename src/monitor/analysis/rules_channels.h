@@ -7,4 +7,11 @@
 
 #include "monitor/analysis/rules.h"
 
+void rule_silent_channel(const rule_t *self, const rules_input_t *input, const server_part_t *part,
+                         const response_channel_t *now, const response_channel_t *before);
+void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
+                               const server_part_t *part, const response_channel_t *now,
+                               const response_channel_t *before);
+void rule_frozen_events(const rule_t *self, const rules_input_t *input, const server_part_t *part);
+
 #endif
