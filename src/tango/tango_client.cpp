@@ -610,6 +610,80 @@ bool tango_device_ping(const char *name, tango_error_t *error)
     return false;
 }
 
+static bool is_specified(const std::string &value)
+{
+    return !value.empty() && value != Tango::AlrmValueNotSpec;
+}
+
+/* Whether an attribute may have to have criteria for change and archive events. */
+static bool needs_criteria(const Tango::AttributeInfoEx &info)
+{
+    switch (info.data_type) {
+    case Tango::DEV_STRING:
+    case Tango::DEV_BOOLEAN:
+    case Tango::DEV_ENCODED:
+    case Tango::DEV_STATE:
+    case Tango::DEV_ENUM:
+        return false;
+    default:
+        return lower(info.name) != "state";
+    }
+}
+
+static bool has_criteria(const Tango::AttributeInfoEx &info, const std::string &event_type)
+{
+    const Tango::ChangeEventInfo &change = info.events.ch_event;
+    const Tango::ArchiveEventInfo &archive = info.events.arch_event;
+    if (!needs_criteria(info))
+        return true;
+    if (event_type == "archive")
+        return is_specified(archive.archive_abs_change) ||
+               is_specified(archive.archive_rel_change) || is_specified(archive.archive_period);
+    return is_specified(change.abs_change) || is_specified(change.rel_change);
+}
+
+/* By the rules of DServer::event_subscription() in cppTango 9.3.4. */
+static tango_events_t events_of(Tango::DeviceProxy &proxy, std::string attribute,
+                                const std::string &event_type)
+{
+    Tango::AttributeInfoEx info;
+    try {
+        info = proxy.get_attribute_config(attribute);
+    } catch (const Tango::DevFailed &failure) {
+        for (CORBA::ULong i = 0; i < failure.errors.length(); i++)
+            if (has_error(failure, i, "API_AttrNotFound"))
+                return TANGO_EVENTS_NO_ATTRIBUTE;
+        throw;
+    }
+    if (event_type == "data_ready")
+        return TANGO_EVENTS_NOT_BY_CODE;
+    const bool by_change = event_type == "change" || event_type == "archive";
+    if (!by_change && event_type != "periodic")
+        return TANGO_EVENTS_POSSIBLE;
+    const bool is_polled = proxy.is_attribute_polled(attribute);
+    const bool criteria = !by_change || has_criteria(info, event_type);
+    if (is_polled)
+        return criteria ? TANGO_EVENTS_POSSIBLE : TANGO_EVENTS_NO_CRITERIA;
+    return criteria ? TANGO_EVENTS_NOT_POLLED : TANGO_EVENTS_NEITHER;
+}
+
+bool tango_device_check_events(const char *device, const char *attribute, const char *event_type,
+                               tango_events_t *events, tango_error_t *error)
+{
+    *events = TANGO_EVENTS_POSSIBLE;
+    if (!tango_device_ping(device, error))
+        return false;
+    return guarded(error, [&] {
+        std::string name = device;
+        const std::string type = lower(event_type);
+        if (type == "intr_change" || type == "pipe")
+            return; /* no attribute's */
+        Tango::DeviceProxy proxy(name);
+        proxy.set_timeout_millis(call_timeout_ms);
+        *events = events_of(proxy, attribute, type);
+    });
+}
+
 // Which of our commands are in the device's list.
 static void read_commands(Tango::DeviceProxy &proxy, tango_event_commands_t *commands)
 {

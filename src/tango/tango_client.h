@@ -112,6 +112,23 @@ void tango_device_destroy(tango_device_t **self);
  */
 bool tango_device_ping(const char *name, tango_error_t *error);
 
+/* Why an attribute's events can't be subscribed to, by the rules of cppTango's servers. */
+typedef enum {
+    TANGO_EVENTS_POSSIBLE, /* nothing that is known speaks against it */
+    TANGO_EVENTS_NO_ATTRIBUTE,
+    TANGO_EVENTS_NOT_POLLED,  /* and the device's code doesn't push them */
+    TANGO_EVENTS_NO_CRITERIA, /* for when to send one */
+    TANGO_EVENTS_NEITHER,     /* not polled, and no criteria */
+    TANGO_EVENTS_NOT_BY_CODE  /* the device's code would have to push them */
+} tango_events_t;
+
+/*
+ * Connects to a device anew, and asks what speaks against a subscription that it has refused:
+ * event_type is "change", "archive", ... False if it doesn't answer; as tango_device_ping().
+ */
+bool tango_device_check_events(const char *device, const char *attribute, const char *event_type,
+                               tango_events_t *events, tango_error_t *error);
+
 /* Asks the device which event system commands it has. A command with other types is none. */
 bool tango_device_event_commands(tango_device_t *self, tango_event_commands_t *commands,
                                  tango_error_t *error);

@@ -1,6 +1,7 @@
 """Findings of subscriptions that aren't made, or that nothing arrives for."""
 
 import pytest
+import tango
 from agent_answers import ask, stream
 from tango_servers import AGENT_LIB, BUILD, wait_for
 
@@ -18,6 +19,75 @@ def push_until_received(pub, sub, count=5):
     before = sub.proxy().received
     pub.proxy().PushBurst(count)
     wait_for(lambda: sub.proxy().received >= before + count, what="events")
+
+
+# ---- not-connected ----
+
+
+def test_subscriptions_that_cannot_be_made_and_why(servers, database, watch):
+    pub = servers.publisher("test/there/1", "there", database=database, agent=True)
+    gone = servers.publisher("test/gone/1", "gone", database=database)
+    removed = servers.publisher("test/removed/1", "removed", database=database)
+    gone.stop()
+    removed.stop()
+    sub = servers.subscriber("test/there/2", "there", database=database, agent=True)
+    for name, event_type in (
+        (pub.attribute("nosuch"), "change"),
+        (pub.attribute("pushed"), "change"),
+        (pub.attribute("attr"), "archive"),
+        (pub.attribute("pushed"), "periodic"),
+        (pub.attribute("attr"), "data_ready"),
+        (gone.attribute("burst"), "change"),
+        (removed.attribute("burst"), "change"),
+    ):
+        sub.proxy().Subscribe([name, f"{event_type}:stateless"])
+    sub.proxy().Subscribe([pub.attribute("attr"), "change:stateless"])
+    tango.Database("127.0.0.1", database.port).delete_device("test/removed/1")
+    monitor = watch(sub.name(), "--threshold", "not-connected=8", TANGO_HOST=database.tango_host)
+
+    prefix = f"tango://{database.tango_host}/"
+    for stream_name, reason in {
+        "test/there/1/nosuch.change": "no such attribute",
+        "test/there/1/pushed.change": "not polled, and neither abs_change nor rel_change is set",
+        "test/there/1/attr.archive": "none of archive_abs_change, archive_rel_change",
+        "test/there/1/pushed.periodic": "not polled",
+        "test/there/1/attr.data_ready": "pushes no data_ready events",
+        "test/gone/1/burst.change": "its server is not running",
+        "test/removed/1/burst.change": "no such device",
+    }.items():
+        finding = monitor.wait_for("not-connected", stream=prefix + stream_name)
+        assert finding["severity"] == "fault"
+        assert finding["subscriber"].endswith("dserver/subscriber/there")
+        assert reason in finding["text"], finding["text"]
+        assert finding["advice"]
+    assert len(monitor.found("not-connected")) == 7
+
+    gone.start()
+    finding = monitor.wait_until_over("not-connected", stream=prefix + "test/gone/1/burst.change")
+    assert finding["text"].startswith("not connected for ")
+
+
+def test_a_server_that_is_only_just_being_started(servers, database, watch):
+    pub = servers.publisher("test/late/1", "late", database=database, agent=True)
+    sub = servers.subscriber("test/late/2", "late", database=database, agent=True)
+    pub.stop()
+    sub.proxy().Subscribe([pub.attribute("burst"), "change:stateless"])
+    monitor = watch(sub.name(), TANGO_HOST=database.tango_host)
+    monitor.wait_for_polls(4)
+    assert ask(sub)["client"]["not_connected"]
+    pub.start()
+    wait_for(lambda: not ask(sub)["client"]["not_connected"], 30, "the subscription", 0.2)
+    push_until_received(pub, sub)
+    monitor.wait_for_polls(2)
+    assert [f for f in monitor.end() if f["group"] == "connection"] == []
+
+
+def test_a_check_that_nobody_wants_is_not_made(servers, database, watch):
+    pub = servers.publisher("test/unasked/1", "unasked", database=database)
+    sub = servers.subscriber("test/unasked/2", "unasked", database=database, agent=True)
+    sub.proxy().Subscribe([pub.attribute("nosuch"), "change:stateless"])
+    monitor = watch(sub.name(), "--no-checks", "--threshold", "not-connected=8")
+    assert "not known why" in monitor.wait_for("not-connected")["text"]
 
 
 # ---- name-mismatch ----

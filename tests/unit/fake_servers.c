@@ -252,6 +252,15 @@ tango_device_t *tango_device_new(const char *name, tango_error_t *error)
     return self;
 }
 
+bool tango_device_check_events(const char *device, const char *attribute, const char *event_type,
+                               tango_events_t *events, tango_error_t *error)
+{
+    *events = strcmp(attribute, "nosuch") == 0        ? TANGO_EVENTS_NO_ATTRIBUTE
+              : strcmp(event_type, "data_ready") == 0 ? TANGO_EVENTS_NOT_BY_CODE
+                                                      : TANGO_EVENTS_POSSIBLE;
+    return tango_device_ping(device, error);
+}
+
 bool tango_device_ping(const char *name, tango_error_t *error)
 {
     pthread_mutex_lock(&world.lock);

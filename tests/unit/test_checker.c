@@ -188,6 +188,64 @@ static void a_check_that_hangs_holds_nothing_up(void **state)
     snapshot_destroy(&snapshot);
 }
 
+#define NOT_CONNECTED(device, attribute, type, host)                                               \
+    "{'device': '" device "', 'attribute': '" attribute "', 'event_type': '" type                  \
+    "', 'last_heartbeat': null, 'tango_host': " host "}"
+
+static void a_subscription_that_is_not_connected_is_checked(void **state)
+{
+    (void)state;
+    fake_server_new("a/b/c", ADMIN);
+    fake_server_new("tango://h:1/a/b/c", ADMIN);
+    fake_server_new("tango://h:1/a/b/c#dbase=no", ADMIN);
+    static const char trouble[] =
+        "{'not_connected': [" NOT_CONNECTED("a/b/c", "nosuch", "change", "null") ", " NOT_CONNECTED(
+            "a/b/c", "x", "data_ready",
+            "'h:1'") ", " NOT_CONNECTED("a/b/d", "x", "change",
+                                        "null") ", " NOT_CONNECTED("tango://h:1/a/b/c#dbase=no",
+                                                                   "x", "change", "null") "]}";
+    snapshot_t *snapshot = look_until(trouble, 4);
+    assert_outcome(snapshot, CHECK_ATTRIBUTE, "a/b/c/nosuch.change", CHECK_NO_ATTRIBUTE);
+    assert_outcome(snapshot, CHECK_ATTRIBUTE, "tango://h:1/a/b/c/x.data_ready", CHECK_NO_EVENTS);
+    assert_outcome(snapshot, CHECK_ATTRIBUTE, "a/b/d/x.change", CHECK_NO_NAME);
+    assert_outcome(snapshot, CHECK_ATTRIBUTE, "tango://h:1/a/b/c/x#dbase=no.change", CHECK_GOOD);
+    snapshot_destroy(&snapshot);
+    snapshot = look_at("{'not_connected': []}");
+    assert_int_equal(snapshot->checks.count, 0);
+    snapshot_destroy(&snapshot);
+}
+
+static void subjects_are_in_the_database_of_their_server(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *server;
+        response_not_connected_t subscription;
+        const char *subject;
+    } cases[] = {
+        {"dserver/Sub/1", {"a/b/c", "x", "change", NULL, NULL}, "a/b/c/x.change"},
+        {"tango://h:1/dserver/Sub/1",
+         {"a/b/c", "x", "change", NULL, NULL},
+         "tango://h:1/a/b/c/x.change"},
+        {"tango://h:1/dserver/Sub/1",
+         {"a/b/c", "x", "change", NULL, "i:2"},
+         "tango://i:2/a/b/c/x.change"},
+        {"tango://h:1/dserver/Sub/1#dbase=no",
+         {"tango://i:3/a/b/c#dbase=no", "x", "y", NULL, NULL},
+         "tango://i:3/a/b/c/x#dbase=no.y"},
+        {"tango://h:1/dserver/Sub/1#dbase=no", {"a/b/c", "x", "change", NULL, NULL}, NULL},
+        {"dserver/Sub/1", {"", "", "", NULL, ""}, "/."},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *subject = checks_attribute_subject(cases[i].server, &cases[i].subscription);
+        if (cases[i].subject)
+            assert_string_equal(subject, cases[i].subject);
+        else
+            assert_null(subject);
+        free(subject);
+    }
+}
+
 /* A hostile server names more than anybody may check. */
 static void not_more_is_checked_than_the_maximum(void **state)
 {
@@ -218,6 +276,8 @@ int main(void)
         CHECKER_TEST(a_silent_channel_is_checked),
         CHECKER_TEST(what_is_well_is_not_checked),
         CHECKER_TEST(a_check_that_hangs_holds_nothing_up),
+        CHECKER_TEST(a_subscription_that_is_not_connected_is_checked),
+        cmocka_unit_test(subjects_are_in_the_database_of_their_server),
         CHECKER_TEST(not_more_is_checked_than_the_maximum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

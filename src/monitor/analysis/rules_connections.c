@@ -14,6 +14,67 @@ static const char *server_at(const rules_input_t *input, size_t place)
     return input->snapshot->replies[place].server;
 }
 
+/* ---- not-connected ---- */
+
+/* What helps against what a check has found; NULL: that is not known. */
+static const char *advice_for(const check_t *check)
+{
+    switch (check ? check->outcome : CHECK_UNDONE) {
+    case CHECK_NO_NAME:
+        return "Check the spelling of the device's name, and whether the subscriber uses the right "
+               "database (TANGO_HOST). If the name is right, define the device.";
+    case CHECK_NOT_RUNNING:
+        return "Start the device's server: Tango then connects within 10 s. If it runs, see "
+               "whether its address can be reached.";
+    case CHECK_TIMED_OUT:
+        return "See what the device's server is doing: it takes connections and doesn't answer.";
+    case CHECK_NO_ATTRIBUTE:
+        return "Check the spelling of the attribute's name. If the device creates the attribute "
+               "itself, see why it hasn't.";
+    case CHECK_NO_EVENTS:
+        return "Poll the attribute and set its abs_change or rel_change, or have the device's code "
+               "push its events (set_change_event(), push_change_event()). Tango then connects "
+               "within 10 s.";
+    default:
+        return NULL;
+    }
+}
+
+void rule_not_connected(const rule_t *self, const rules_input_t *input, const server_part_t *part,
+                        const response_not_connected_t *now, const response_not_connected_t *before)
+{
+    (void)before;
+    const char *server = part->reply->server;
+    char *subject = checks_attribute_subject(server, now);
+    const check_t *check = checks_find(&input->snapshot->checks, CHECK_ATTRIBUTE, subject);
+    char *stream = subject
+                       ? memory_string(subject)
+                       : memory_format("%s/%s.%s", now->device, now->attribute, now->event_type);
+    const finding_about_t about = {.server = server, .stream = stream, .subscriber = server};
+    finding_t *finding = findings_report(input->findings, self, &about);
+    const bool is_change = strcmp(now->event_type, "change") == 0;
+    finding_say(finding, "not connected for %.0f s: %s/%s%s%s: %s (%s subscribes)",
+                finding_seconds(finding), names_without_prefix(now->device), now->attribute,
+                is_change ? "" : ", ", is_change ? "" : now->event_type,
+                check ? check->text : "not known why", server);
+    if (now->last_heartbeat)
+        finding_evidence(finding, "Tango tries it every 10 s, the last time at %s",
+                         now->last_heartbeat);
+    if (check)
+        finding_evidence(finding, "the monitor asked for it %.0f s ago: %s",
+                         timespec_seconds_between(&check->time, &input->snapshot->time),
+                         check->text);
+    if (check && check->outcome == CHECK_NO_NAME && names_prefix_length(now->device) == 0)
+        finding_evidence(finding,
+                         "the subscriber's answer doesn't say in which database the device "
+                         "is, or that it has none: the monitor asked its own");
+    const char *advice = advice_for(check);
+    if (advice)
+        finding_advise(finding, "%s", advice);
+    free(stream);
+    free(subject);
+}
+
 /* ---- name-mismatch ---- */
 
 static int compare_row(const void *key, const void *row)

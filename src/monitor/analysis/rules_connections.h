@@ -11,6 +11,9 @@ void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
                         const rule_subscription_t *subscription);
 void rule_expired(const rule_t *self, const rules_input_t *input,
                   const rule_published_t *published);
+void rule_not_connected(const rule_t *self, const rules_input_t *input, const server_part_t *part,
+                        const response_not_connected_t *now,
+                        const response_not_connected_t *before);
 void rule_never_pushed(const rule_t *self, const rules_input_t *input, const server_part_t *part);
 
 #endif

@@ -4,15 +4,21 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "response/names.h"
 
 static const char *const kinds[CHECK_KINDS] = {
     [CHECK_ENDPOINT] = "endpoint", [CHECK_DEVICE] = "device", [CHECK_ATTRIBUTE] = "attribute"};
 
-static const char *const outcomes[CHECK_OUTCOMES] = {
-    [CHECK_UNDONE] = "undone",         [CHECK_GOOD] = "good",
-    [CHECK_REFUSED] = "refused",       [CHECK_UNREACHABLE] = "unreachable",
-    [CHECK_TIMED_OUT] = "timed_out",   [CHECK_NO_NAME] = "no_name",
-    [CHECK_NO_ADDRESS] = "no_address", [CHECK_NOT_RUNNING] = "not_running"};
+static const char *const outcomes[CHECK_OUTCOMES] = {[CHECK_UNDONE] = "undone",
+                                                     [CHECK_GOOD] = "good",
+                                                     [CHECK_REFUSED] = "refused",
+                                                     [CHECK_UNREACHABLE] = "unreachable",
+                                                     [CHECK_TIMED_OUT] = "timed_out",
+                                                     [CHECK_NO_NAME] = "no_name",
+                                                     [CHECK_NO_ADDRESS] = "no_address",
+                                                     [CHECK_NOT_RUNNING] = "not_running",
+                                                     [CHECK_NO_ATTRIBUTE] = "no_attribute",
+                                                     [CHECK_NO_EVENTS] = "no_events"};
 
 const char *check_kind_name(check_kind_t kind)
 {
@@ -38,6 +44,27 @@ check_outcome_t check_outcome_of(const char *name)
     while (i < CHECK_OUTCOMES && strcmp(outcomes[i], name) != 0)
         i++;
     return (check_outcome_t)i;
+}
+
+char *checks_attribute_subject(const char *server, const response_not_connected_t *subscription)
+{
+    const char *device = subscription->device;
+    const size_t length = strcspn(device, "#"); /* what follows is "#dbase=no" */
+    const char *host = subscription->tango_host;
+    char *prefix = NULL;
+    if (names_prefix_length(device) > 0)
+        prefix = memory_string("");
+    else if (host && *host)
+        prefix = memory_format("tango://%s/", host);
+    else if (!server || strchr(server, '#'))
+        return NULL;
+    else
+        prefix = memory_copy(server, names_prefix_length(server));
+    char *subject =
+        memory_format("%s%.*s/%s%s.%s", prefix, (int)length, device, subscription->attribute,
+                      device + length, subscription->event_type);
+    free(prefix);
+    return subject;
 }
 
 void checks_add(checks_t *self, const check_t *check)

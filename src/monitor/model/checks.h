@@ -13,11 +13,13 @@
 #include <time.h>
 
 #include "base/json_output.h"
+#include "response/response.h"
 
 typedef enum {
     CHECK_ENDPOINT,  /* subject "tcp://10.0.0.1:38057": connects to it */
     CHECK_DEVICE,    /* subject "tango://host:port/dserver/Pub/1": asks whether it answers */
-    CHECK_ATTRIBUTE, /* subject a subscription that isn't connected */
+    CHECK_ATTRIBUTE, /* subject "tango://host:port/a/b/c/attr.change", a subscription that isn't
+                        connected: asks whether it could be */
     CHECK_KINDS
 } check_kind_t;
 
@@ -30,6 +32,8 @@ typedef enum {
     CHECK_NO_NAME,     /* no such host, or no such device */
     CHECK_NO_ADDRESS,  /* nothing that can be connected to: 0.0.0.0, say */
     CHECK_NOT_RUNNING, /* its server has ended, crashed, or can't be reached */
+    CHECK_NO_ATTRIBUTE,
+    CHECK_NO_EVENTS, /* the attribute has none of that type, as it is configured */
     CHECK_OUTCOMES
 } check_outcome_t;
 
@@ -40,6 +44,13 @@ const char *check_outcome_name(check_outcome_t outcome);
 /* The one of that name, or CHECK_KINDS, CHECK_OUTCOMES. */
 check_kind_t check_kind_of(const char *name);
 check_outcome_t check_outcome_of(const char *name);
+
+/*
+ * The subject of a CHECK_ATTRIBUTE: a subscription that a watched server can't make. Where its
+ * answer doesn't say in which database the device is, it is taken to be in the server's own. NULL
+ * if there is none. The caller frees it.
+ */
+char *checks_attribute_subject(const char *server, const response_not_connected_t *subscription);
 
 typedef struct {
     check_kind_t kind;

@@ -1,5 +1,7 @@
 #include "monitor/poll/check_candidates.h"
 
+#include <stdlib.h>
+
 /* A heartbeat is due every 10 s. */
 #define LATE_SECONDS 15
 
@@ -34,10 +36,29 @@ static bool find_channels(const response_t *response, check_candidate_t take, vo
     return more;
 }
 
+/* Tango tries to make such a subscription every 10 s: at first it may simply not have succeeded
+ * yet. */
+#define NEW_SECONDS 5
+
+static void find_subscriptions(const reply_t *reply, check_candidate_t take, void *context)
+{
+    const response_t *response = reply->response;
+    bool more = true;
+    for (size_t i = 0; i < response->not_connected_count && more; i++) {
+        char *subject = checks_attribute_subject(reply->server, &response->not_connected[i]);
+        more = !subject || take(context, CHECK_ATTRIBUTE, subject, NEW_SECONDS);
+        free(subject);
+    }
+}
+
 void check_candidates_find(const snapshot_t *snapshot, check_candidate_t take, void *context)
 {
     bool more = true;
-    for (size_t i = 0; i < snapshot->reply_count && more; i++)
-        if (snapshot->replies[i].response)
-            more = find_channels(snapshot->replies[i].response, take, context);
+    for (size_t i = 0; i < snapshot->reply_count; i++) {
+        const reply_t *reply = &snapshot->replies[i];
+        if (!reply->response)
+            continue;
+        more = more && find_channels(reply->response, take, context);
+        find_subscriptions(reply, take, context);
+    }
 }
