@@ -1,6 +1,7 @@
 /*
  * diagnosis_junit: writes a diagnosis as JUnit XML, with a test case for each rule, for the
- * reports of GitLab and Jenkins. It is valid against the schema of Jenkins' xUnit plugin.
+ * reports of GitLab and Jenkins. It is valid against the schemas of Ant's JUnit task and of
+ * Jenkins' xUnit plugin; where they differ, it has what both allow.
  */
 #ifndef STEM_DIAGNOSIS_JUNIT_H
 #define STEM_DIAGNOSIS_JUNIT_H

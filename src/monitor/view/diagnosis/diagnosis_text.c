@@ -159,53 +159,52 @@ static void print_untold(FILE *out, const diagnosis_result_t *result, size_t wid
 
 /* ---- findings ---- */
 
-static void print_below(FILE *out, const char *begin, const char *text, size_t width)
+static void print_below(FILE *out, const char *begin, const char *text, const char *prefix,
+                        size_t width)
 {
-    char *printable = printable_copy(text, printable_locale_is_utf8());
+    char *shorter = finding_line_without_prefix(text, prefix);
+    char *printable = printable_copy(shorter, printable_locale_is_utf8());
+    free(shorter);
     fprintf(out, "%*s%s", INDENT, "", begin);
     wrap_text(out, printable, width, INDENT + strlen(begin), INDENT + 2);
     free(printable);
 }
 
-static char *time_text(const finding_t *finding)
-{
-    char *duration = duration_text(finding->seconds_in_all, 0);
-    const char *now = finding->state < FINDING_ENDED ? "; it lasts" : "; it is over";
-    char *text = finding->times > 1
-                     ? memory_format("%zu times, %s in all%s", finding->times, duration, now)
-                     : memory_format("for %s%s", duration, now);
-    free(duration);
-    return text;
-}
-
 /* says_what_to_do: the rule's own words haven't been printed yet. */
-static void print_finding(FILE *out, const finding_t *finding, bool says_what_to_do, size_t width,
-                          const text_style_t *style)
+static void print_finding(FILE *out, const finding_t *finding, const char *prefix,
+                          bool says_what_to_do, size_t width, const text_style_t *style)
 {
     putc('\n', out);
-    finding_line_print(out, finding, NULL, "", &(text_style_t){.color = style->color});
-    char *time = time_text(finding);
-    print_below(out, "", time, width);
+    finding_line_print(out, finding, prefix, "", &(text_style_t){.color = style->color});
+    char *time = finding_line_time(finding);
+    char *whole =
+        memory_format("%s%s", time, finding->state < FINDING_ENDED ? "; not over yet" : "; over");
+    print_below(out, "", whole, NULL, width);
+    free(whole);
     free(time);
     for (size_t i = 0; i < finding->evidence_count; i++)
-        print_below(out, "- ", finding->evidence[i], width);
+        print_below(out, "- ", finding->evidence[i], prefix, width);
     char *advice = says_what_to_do || finding->advice ? diagnosis_advice(finding)
                                                       : memory_string("as said above");
-    print_below(out, "What to do: ", advice, width);
+    print_below(out, "What to do: ", advice, prefix, width);
     free(advice);
 }
 
 static void print_findings(FILE *out, const diagnosis_result_t *result, size_t width,
                            const text_style_t *style)
 {
+    char *prefix = finding_line_prefix(result->findings, result->finding_count);
+    if (prefix)
+        print_line(out, memory_format("(names below without %s)", prefix), 0, 0);
     bool *is_said = memory_new(rules_count, sizeof *is_said);
     for (size_t i = 0; i < result->finding_count && i < MAXIMUM_SHOWN; i++) {
         const finding_t *finding = result->findings[i];
         const size_t index = (size_t)(finding->rule - rules);
-        print_finding(out, finding, !is_said[index], width, style);
+        print_finding(out, finding, prefix, !is_said[index], width, style);
         is_said[index] |= !finding->advice;
     }
     free(is_said);
+    free(prefix);
     if (result->finding_count > MAXIMUM_SHOWN)
         fprintf(out, "\nand %zu more findings\n", result->finding_count - MAXIMUM_SHOWN);
     if (result->left_out > 0)

@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/local_time.h"
 #include "base/memory.h"
 #include "base/printable.h"
 #include "monitor/analysis/rules.h"
+#include "monitor/view/text/duration_text.h"
+#include "response/names.h"
 
 enum {
-    MARK_WIDTH = 9,    /* of what a line begins with */
-    SHORTEST_NAME = 12 /* that a name is shortened to */
+    MARK_WIDTH = 9,     /* of what a line begins with */
+    SHORTEST_NAME = 12, /* that a name is shortened to */
+    DAY_END = 10        /* of "2026-03-01T12:00:03" */
 };
 
 static const char *mark_of(severity_t severity)
@@ -38,6 +42,57 @@ char *finding_line_without_prefix(const char *text, const char *prefix)
     for (char *found = copy; (found = strstr(found, prefix)) != NULL;)
         memmove(found, found + length, strlen(found + length) + 1);
     return copy;
+}
+
+/* Takes one more name into account; false if its prefix is another one. */
+static bool share_prefix(char **prefix, const char *name)
+{
+    const size_t length = name ? names_prefix_length(name) : 0;
+    if (length > 0 && !*prefix)
+        *prefix = memory_copy(name, length);
+    return length == 0 || strncmp(*prefix, name, length) == 0; /* to the slash, which ends both */
+}
+
+char *finding_line_prefix(const finding_t *const *list, size_t count)
+{
+    char *prefix = NULL;
+    bool shared = true;
+    for (size_t i = 0; shared && i < count; i++) {
+        const finding_about_t *about = &list[i]->about;
+        shared = share_prefix(&prefix, about->stream) && share_prefix(&prefix, about->publisher) &&
+                 share_prefix(&prefix, about->subscriber) && share_prefix(&prefix, about->server) &&
+                 share_prefix(&prefix, about->object);
+    }
+    if (shared)
+        return prefix;
+    free(prefix);
+    return NULL;
+}
+
+/* ---- times ---- */
+
+char *finding_line_since(const finding_t *finding)
+{
+    char *since = local_time_text(finding->since.tv_sec);
+    char *seen = local_time_text(finding->seen.tv_sec);
+    const bool same_day = strlen(since) > DAY_END && strncmp(since, seen, DAY_END) == 0;
+    char *text = same_day ? memory_format("%.8s", since + DAY_END + 1) : memory_string(since);
+    free(seen);
+    free(since);
+    return text;
+}
+
+char *finding_line_time(const finding_t *finding)
+{
+    char *duration = duration_text(finding->seconds_in_all, 0);
+    char *since = finding_line_since(finding);
+    char *text = finding->times > 1
+                     ? memory_format("%zu times, %s in all", finding->times, duration)
+                 : finding->seconds_in_all < 0.5 ? memory_format("at %s", since)
+                                                 : memory_string(duration);
+    free(since);
+    free(duration);
+    return text;
 }
 
 /* ---- shortening ---- */

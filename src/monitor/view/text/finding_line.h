@@ -19,6 +19,17 @@
 void finding_line_print(FILE *out, const finding_t *finding, const char *prefix, const char *how,
                         const text_style_t *style);
 
+/* The prefix that all names with a prefix have that findings are about, such as
+ * "tango://HOST:PORT/"; NULL: there is none. The caller frees it. */
+char *finding_line_prefix(const finding_t *const *list, size_t count);
+
+/* "35 s" and "35 s in all, 3 times", or "at 12:00:03" of what was seen once. The caller frees it.
+ */
+char *finding_line_time(const finding_t *finding);
+
+/* "12:00:03" when it began; with the day, if that was another one. The caller frees it. */
+char *finding_line_since(const finding_t *finding);
+
 /* Text without the prefix that all names have; NULL: none. The caller frees it. */
 char *finding_line_without_prefix(const char *text, const char *prefix);
 

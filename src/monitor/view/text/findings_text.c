@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/local_time.h"
 #include "base/memory.h"
 #include "base/printable.h"
 #include "monitor/view/shown.h"
@@ -13,28 +12,13 @@
 /* So many are shown at a time. */
 enum { MAXIMUM_SHOWN = 100 };
 
-/* "2026-03-01" of a time. */
-enum { DAY_END = 10 };
-
-/* "12:00:03"; with the day, if that was another one. The caller frees it. */
-static char *since_text(const finding_t *finding)
-{
-    char *since = local_time_text(finding->since.tv_sec);
-    char *seen = local_time_text(finding->seen.tv_sec);
-    const bool same_day = strlen(since) > DAY_END && strncmp(since, seen, DAY_END) == 0;
-    char *text = same_day ? memory_format("%.8s", since + DAY_END + 1) : memory_string(since);
-    free(seen);
-    free(since);
-    return text;
-}
-
 /* What is said behind a finding. The caller frees it. */
 static char *how_text(const finding_t *finding)
 {
     if (finding->state == FINDING_BEGAN)
         return memory_string("");
     char *text = finding->state == FINDING_ENDED ? duration_text(finding_seconds(finding), 0)
-                                                 : since_text(finding);
+                                                 : finding_line_since(finding);
     char *how = finding->state == FINDING_ENDED ? memory_format(": over after %s", text)
                                                 : memory_format(" (since %s)", text);
     free(text);
@@ -84,6 +68,9 @@ void findings_text_print_now(FILE *out, const findings_t *findings, const filter
     size_t shown = 0;
     size_t more = 0;
     const finding_t *const *now = findings_now(findings, &count);
+    char *own = prefix ? NULL : finding_line_prefix(now, count);
+    if (own)
+        prefix = own;
     for (size_t i = 0; i < count; i++) {
         if (!shown_takes(filter, now[i]))
             continue;
@@ -98,6 +85,14 @@ void findings_text_print_now(FILE *out, const findings_t *findings, const filter
     if (more > 0)
         fprintf(out, "and %zu more findings\n", more);
     print_unwatched(out, now, count, filter, prefix);
+    free(own);
+}
+
+static void print_heading(FILE *out, const char *prefix)
+{
+    char *printable = printable_copy(prefix ? prefix : "", printable_locale_is_utf8());
+    fprintf(out, prefix ? "Found (names without %s):\n" : "Found:%s\n", printable);
+    free(printable);
 }
 
 void findings_text_print_run(FILE *out, const findings_t *findings, const filter_t *filter,
@@ -106,20 +101,19 @@ void findings_text_print_run(FILE *out, const findings_t *findings, const filter
     size_t count = 0;
     size_t shown = 0;
     const finding_t *const *all = findings_of_run(findings, &count);
+    char *prefix = finding_line_prefix(all, count);
     for (size_t i = 0; i < count; i++) {
         if (!shown_takes(filter, all[i]))
             continue;
         if (shown++ == 0)
-            fputs("Found:\n", out);
+            print_heading(out, prefix);
         if (shown > MAXIMUM_SHOWN)
             continue;
-        char *duration = duration_text(all[i]->seconds_in_all, 0);
-        char *how = all[i]->times > 1
-                        ? memory_format(" (%zu times, %s in all)", all[i]->times, duration)
-                        : memory_format(" (%s)", duration);
-        finding_line_print(out, all[i], NULL, how, style);
+        char *time = finding_line_time(all[i]);
+        char *how = memory_format(" (%s)", time);
+        finding_line_print(out, all[i], prefix, how, style);
         free(how);
-        free(duration);
+        free(time);
     }
     if (shown > MAXIMUM_SHOWN)
         fprintf(out, "and %zu more findings\n", shown - MAXIMUM_SHOWN);
@@ -127,4 +121,5 @@ void findings_text_print_run(FILE *out, const findings_t *findings, const filter
         fprintf(out, "and more than %d findings in all: the rest wasn't kept\n", FINDINGS_MAXIMUM);
     if (shown > 0)
         putc('\n', out);
+    free(prefix);
 }
