@@ -16,7 +16,7 @@ import time
 
 import pytest
 from findings import Watch, describe, findings_of
-from tango_servers import CPP_PUBLISHER, CPP_SUBSCRIBER, PYTHON, SERVERS, TANGO_TEST, Server, need, run_monitor
+from tango_servers import CPP_PUBLISHER, CPP_SUBSCRIBER, PYTHON, SERVERS, TANGO_TEST, Server, need, run_monitor, start_monitor
 
 sys.path.insert(0, str(SERVERS))
 from event_types import HAS_PIPES, VALUES  # noqa: E402
@@ -125,6 +125,10 @@ class System:
                 member.server.launch()
             for member in self.members[some : some + 5]:
                 member.server.wait_until_ready()
+        # Callbacks that do something, far from what would be too much.
+        for member in self.members:
+            if member.subscriber:
+                member.subscribing().SetCallbackDelay(2000 if member.is_cpp else 0.002)
 
     def add_python(self, script, number, devices, **what):
         self.add([PYTHON, SERVERS / script], number, devices, **what)
@@ -228,6 +232,8 @@ def test_nothing_is_found_in_a_healthy_system(servers, database, agent_lib, moni
     recording = tmp_path / "recording.jsonl.gz"
     names = [member.server.name() for member in system.members]
     watch = Watch(tmp_path, ["--poll-period", "1", "-o", str(recording), *names], {})
+    # It also switches on performance monitoring, for 15 s.
+    diagnosis = start_monitor("--diagnose", *names)
     try:
         watch.wait_for_polls(1)
         end = time.monotonic() + SECONDS
@@ -236,10 +242,14 @@ def test_nothing_is_found_in_a_healthy_system(servers, database, agent_lib, moni
             # How fast things happen, not a wait for something.
             time.sleep(system.random.random() * 0.4)
         found = watch.end()
+        verdict, errors = diagnosis.communicate(timeout=60)
     finally:
         watch.kill()
+        diagnosis.kill()
+        diagnosis.communicate()
     print(system.counts, f"{watch.polls} polls")
     assert found == [], describe(found)
+    assert diagnosis.returncode == 0 and verdict.startswith("Healthy"), verdict + errors
     # It did watch something.
     totals = watch.totals
     assert len(totals["servers"]) == 20 and watch.polls > SECONDS / 4

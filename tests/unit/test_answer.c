@@ -132,6 +132,26 @@ static void an_idle_server_answers_as_the_built_in_command(void **state)
     assert_answer(ANSWER_LEGACY, "{\"server\": {\"event_counters\": {}, \"perf_stats\": null}}");
 }
 
+static void assert_unwatched(const char *unwatched, bool other, const char *expected)
+{
+    atomic_store(&counts.unwatched, unwatched);
+    atomic_store(&counts.other_libtango, other);
+    char *answer = answer_query(&counts, &reader, ANSWER_VERSION_1, &origin);
+    assert_non_null(strstr(answer, expected));
+    free(answer);
+    atomic_store(&counts.unwatched, NULL);
+    atomic_store(&counts.other_libtango, false);
+}
+
+static void what_is_not_watched_is_told(void **state)
+{
+    (void)state;
+    assert_unwatched(NULL, false, "\"unwatched\": null}");
+    assert_unwatched("callbacks, pushing", false, "\"unwatched\": \"callbacks, pushing\"}");
+    assert_unwatched(NULL, true, "\"unwatched\": \"the server of a second libtango\"}");
+    assert_unwatched("events", true, "\"unwatched\": \"events, the server of a second libtango\"}");
+}
+
 static void a_full_answer_has_all_keys(void **state)
 {
     (void)state;
@@ -358,6 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_idle_server_answers_as_the_built_in_command, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_watched_is_told, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_answer_has_all_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(each_count_of_a_topic_is_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(the_older_format_has_its_own_words, setup, teardown),
