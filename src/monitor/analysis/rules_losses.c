@@ -316,7 +316,7 @@ static void settle(const rule_t *self, const rules_input_t *input,
 {
     /* Where nothing is news, nothing was missing either. */
     const loss_t *loss = subscription->loss;
-    if (!loss || (!subscription->row && loss->not_received <= 0))
+    if (!loss || (!loss->is_news && loss->not_received <= 0))
         return;
     const finding_about_t about = about_of(input, subscription);
     finding_t *finding = findings_find(input->findings, self, &about);
