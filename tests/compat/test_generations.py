@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import GENERATIONS
+from findings import describe, findings_of
 from tango_servers import PYTHON, clean_environment, wait_for
 
 PUSHED = 200
@@ -119,3 +120,24 @@ def test_generations(publisher, subscriber, database, publishing, subscribing, w
     truth["lost_event_count"] = 0 if counted else None
     topic = pair.topic()
     assert {key: topic[key] for key in truth} == truth
+
+
+@pytest.mark.parametrize("subscribing", GENERATIONS, ids="to-{}".format)
+def test_what_is_found_of_events_without_a_number(publisher, subscriber, subscribing):
+    """Of a publisher of 9.3 without a database: newer subscribers discard every second one."""
+    source = publisher("9.3", None)
+    devices = source.devices["Publisher"]
+    device = devices[GENERATIONS.index(subscribing)]
+    pair = Pair(source, subscriber(subscribing, None), device, devices[-1])
+    pair.source.PushPaced([2000, 200])
+    found = findings_of("-n", 5, "--poll-period", 0.7, source.name(device), pair.subscriber.name())
+    wait_for(lambda: not pair.source.pushing, what="the last event to be pushed")
+    rules = {finding["rule"]: finding for finding in found if finding["group"] == "loss"}
+    assert "no-counter" in rules, describe(found)
+    assert ("duplicates" in rules) == (subscribing != "9.3"), describe(found)
+    if "duplicates" in rules:
+        duplicates = rules["duplicates"]
+        assert duplicates["severity"] == "fault"
+        assert "discards every second event" in duplicates["text"]
+        assert duplicates["events"] >= 30
+        assert abs(duplicates["of_events"] - 2 * duplicates["events"]) <= 4

@@ -292,6 +292,20 @@ static void the_end_of_a_burst(void **state)
     }
 }
 
+static void the_rate_is_that_of_the_burst(void **state)
+{
+    (void)state;
+    system_t seen = in_order(true, 100);
+    poll_at(&seen);
+    seen.pushed = 10100;
+    poll_times(&seen, 3);
+    seen.pushed = seen.counter = 10101;
+    seen.received++;
+    seen.lost = 10000;
+    poll_at(&seen);
+    assert_found("overflow", 10000, 10001, "lost 10000 of 10001 on " STREAM " at 1000/s: ");
+}
+
 static void the_end_of_a_burst_before_the_first_poll(void **state)
 {
     (void)state;
@@ -560,6 +574,7 @@ int main(void)
         TEST(whose_fault_it_is),
         TEST(a_publisher_that_nobody_watches),
         TEST(the_end_of_a_burst),
+        TEST(the_rate_is_that_of_the_burst),
         TEST(the_end_of_a_burst_before_the_first_poll),
         TEST(what_comes_late_was_not_lost),
         TEST(what_is_on_its_way_is_not_lost),
