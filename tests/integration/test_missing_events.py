@@ -1,4 +1,7 @@
-"""The tutorial docs/missing-events.md, line by line: its commands, and what they print."""
+"""The tutorial docs/missing-events.md, line by line: its commands, and what they print.
+
+When they print something else on purpose: /usr/bin/python3 tests/integration/test_missing_events.py
+"""
 
 import json
 import os
@@ -122,3 +125,20 @@ def test_from_the_missing_event_to_its_cause(missing, agent_lib, monitor_bin, la
     assert not any("client" in str(f["subscriber"]) for f in found)
     again = findings_of("--read", recording)
     assert {f["identity"] for f in found} <= {f["identity"] for f in again}
+
+
+def renew():
+    """Put into the tutorial what its commands print today; they use port 10000 and the usual folder."""
+    text = TUTORIAL.read_text(encoding="utf-8")
+    shown = blocks(text)
+    outputs = iter(run_all([command for block in shown for command, _ in block]))
+
+    def renewed(match):
+        (block,) = blocks(match[0])
+        return "```\n" + "".join(f"$ {command}\n{next(outputs)}" for command, _ in block) + "```\n"
+
+    TUTORIAL.write_text(re.sub(r"^```\n\$ .*?^```\n", renewed, text, flags=re.MULTILINE | re.DOTALL), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    renew()
