@@ -1,6 +1,8 @@
 """--diagnose: the verdict on a system, its exit status, and its formats."""
 
+import gzip
 import json
+import re
 import signal
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -25,9 +27,19 @@ def make_pair(pool, database, instance):
     return publisher, subscriber
 
 
+@pytest.fixture(scope="module")
+def both(tmp_path_factory, database):
+    """A pair for all tests here that leave it as it is."""
+    with ServerPool(tmp_path_factory.mktemp("diagnosed")) as pool:
+        yield make_pair(pool, database, "diagnosed")
+
+
 @pytest.fixture
-def pair(servers, database):
-    return make_pair(servers, database, "diagnosed")
+def pair(both):
+    """The same, of which no performance monitoring is on."""
+    for server in both:
+        server.admin_proxy().EnableEventSystemPerfMon(False)
+    return both
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +73,9 @@ def test_it_polls_every_tenth_of_its_time(pair):
     assert json.loads(done.stdout)["polls"] in range(8, 12)
 
 
-def test_what_was_lost(pair):
+def test_what_was_lost(servers, database):
     """While it watches; each number is the truth."""
-    publisher, subscriber = pair
+    publisher, subscriber = make_pair(servers, database, "losing")
     before = received(subscriber)
     monitor = start_monitor("--diagnose", "--poll-period", 0.3, "--format", "json", publisher.name(), subscriber.name())
     wait_for(lambda: perf_is_on(publisher) and perf_is_on(subscriber), what="the monitor")
@@ -77,7 +89,7 @@ def test_what_was_lost(pair):
     assert (told["verdict"], told["lost"]) == ("found", lost)
     found = [finding for finding in told["findings"] if finding["rule"] == "overflow"]
     assert [finding["events_in_all"] for finding in found] == [lost] and found[0]["counts"]
-    assert found[0]["subscriber"].endswith("dserver/subscriber/diagnosed")
+    assert found[0]["subscriber"].endswith("dserver/subscriber/losing")
     assert "EventBufferHwm" in told["explanations"]["overflow"]
     assert not perf_is_on(publisher) and not perf_is_on(subscriber)
 
@@ -101,7 +113,7 @@ def test_nobody_answers():
     assert len(ElementTree.fromstring(done.stdout).findall("testsuite/testcase/failure")) == len(RULES)
 
 
-def test_one_of_them_does_not_answer(pair, servers, freeze):
+def test_one_of_them_does_not_answer(pair, freeze):
     publisher, subscriber = pair
     freeze(subscriber)
     arguments = ["--diagnose=2", "--timeout", 0.3, publisher.name(), subscriber.name()]
@@ -187,18 +199,56 @@ def test_a_recording_of_nothing(recording):
 
 
 def test_findings_of_a_recording_are_made_anew(lossy_recording, tmp_path):
-    """What its lines say of findings isn't read: also of a further key, in changes, and compressed."""
+    """What its lines say of findings isn't read, nor a key that nobody knows; compressed, and with changes."""
     path, lost, _, _ = lossy_recording
-    whole, forged = tmp_path / "whole.jsonl", tmp_path / "forged.jsonl"
-    assert run_monitor("-q", "--read", path, "-o", whole).returncode == 0
-    polls = [json.loads(line) for line in whole.read_text().splitlines()]
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        polls = [json.loads(line) for line in file]
+    assert any("changes" in reply for poll in polls for reply in poll["replies"].values())
     assert any(poll.get("findings") for poll in polls)
     for poll in polls:
         poll["findings"] = [{"rule": "stuck-callback", "text": "forged"}, None, 7]
         poll["unheard-of"] = {"findings": []}
-    forged.write_text("".join(json.dumps(poll) + "\n" for poll in polls))
+    forged = tmp_path / "forged.jsonl.gz"
+    with gzip.open(forged, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(poll) + "\n" for poll in polls)
     told = json.loads(run_monitor("--diagnose", "--format", "json", "--read", forged).stdout)
     assert [(finding["rule"], finding["events"]) for finding in told["findings"]] == [("overflow", lost)]
+    again = tmp_path / "again.jsonl.zst"
+    assert run_monitor("-q", "--read", forged, "-o", again).returncode == 0
+    told_again = json.loads(run_monitor("--diagnose", "--format", "json", "--read", again).stdout)
+    assert told_again == told
+
+
+def test_before_the_tables_and_at_the_end(lossy_recording):
+    """When it begins, as one short line while it lasts, and in the list of all."""
+    path, lost, _, _ = lossy_recording
+    lines_of_text = run_monitor("--read", path).stdout.splitlines()
+    found = [line for line in lines_of_text if line.startswith("FAULT ")]
+    assert len(found) == 3 and all(f"lost {lost} " in line and line.endswith("  [overflow]") for line in found)
+    assert "(since " not in found[0] and "(since " in found[1] and "(at " in found[2]
+    heading = max(at for at, line in enumerate(lines_of_text) if line.startswith("Found"))
+    assert lines_of_text.index(found[2]) == heading + 1
+    first = lines_of_text.index(found[0])
+    assert lines_of_text[first - 1].startswith("(names without tango://") and "dserver/" in lines_of_text[first + 1]
+
+
+def test_on_a_terminal_lines_fit_and_numbers_stay(lossy_recording, terminal):
+    path, lost, _, _ = lossy_recording
+    shown = terminal("--read", path, columns=140)
+    wait_for(lambda: shown.read() is not None and shown.process.poll() is not None, what="its end")
+    found = [line for line in shown.lines() if line.startswith("FAULT ")]
+    assert len(found) == 3
+    for line in found:
+        assert len(line) <= 140 and f"lost {lost} of {BURST + 1} on " in line and line.endswith("[overflow]")
+    assert "\x1b[1;31mFAULT " in shown.text
+
+
+def test_its_progress_on_a_terminal(pair, terminal):
+    shown = terminal("--diagnose=2.5", *(server.name() for server in pair), columns=100)
+    wait_for(lambda: shown.read() is not None and shown.process.poll() is not None, what="its end")
+    assert shown.process.wait() == 0
+    assert re.search(r"watching for [12] of 2.5 s; 2 servers; nothing found so far", shown.read())
+    assert shown.lines()[0].startswith("Healthy: 2 servers watched for ")
 
 
 def test_junit(lossy_recording):
@@ -208,12 +258,19 @@ def test_junit(lossy_recording):
     assert done.returncode == 3
     root = ElementTree.fromstring(done.stdout)
     (suite,) = root
-    assert root.tag == "testsuites" and suite.tag == "testsuite"
+    # What the schema of Ant's JUnit task demands, in this order.
+    assert (root.tag, root.attrib, suite.tag) == ("testsuites", {}, "testsuite")
+    tags = [child.tag for child in suite]
+    assert tags == ["properties", *len(RULES) * ["testcase"], "system-out", "system-err"]
+    demanded = {"id", "package", "name", "timestamp", "hostname", "tests", "failures", "errors", "skipped", "time"}
+    assert set(suite.attrib) == demanded and all(suite.attrib.values())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.get("timestamp"))
     cases = suite.findall("testcase")
+    assert all(set(case.attrib) == {"classname", "name", "time"} and len(case) <= 1 for case in cases)
     assert [case.get("name").split(":")[0] for case in cases] == RULES
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(RULES)), "1", "0")
-    (failed,) = [case for case in cases if case.find("failure") is not None]
-    failure = failed.find("failure")
+    (failed,) = [case for case in cases if len(case)]
+    (failure,) = failed
     assert failed.get("classname") == "events.loss" and failed.get("name").startswith("overflow: ")
     assert f"lost {lost} " in failure.get("message") and failure.get("type") == "fault"
     assert "What to do: " in failure.text

@@ -357,7 +357,14 @@ static void names_are_shortened_and_numbers_are_not(void **state)
     check_shortened("lost 2759 of 30000 on observatory/dome/1/azimuth at 10000/s", 10,
                     "lost 2759 of 30000 on observ...uth at 10000/s");
     check_shortened("lost 123456789012345678901234567890 events", 10,
-                    "lost 123456789012345678901234567890 events");
+                    "lost 123456789012345678901234567890...");
+    check_shortened("lost 7 on a/b/c/d at 9/s: queue overflow, and more", 37,
+                    "lost 7 on a/b/c/d at 9/s: queue...");
+    check_shortened("lost 7 on a/b/c/d at 9/s: queue overflow, and more", 10,
+                    "lost 7 on a/b/c/d at 9/s:...");
+    check_shortened("no number in all of this text", 12, "no number...");
+    check_shortened("no number in all of this text", 1, "...");
+    check_shortened("for >=12 or (3 s) then", 5, "for >=12 or (3...");
     check_shortened("", 10, "");
 }
 

@@ -134,6 +134,41 @@ static bool shorten_name(char **text, size_t excess, bool utf8)
     return true;
 }
 
+/* Where the last number of a text ends: 0 if it has none. */
+static size_t end_of_numbers(const char *text)
+{
+    size_t end = 0;
+    for (const char *at = text; *at;) {
+        const size_t length = strcspn(at, " ");
+        if (at[strspn(at, "(>=-+")] >= '0' && at[strspn(at, "(>=-+")] <= '9')
+            end = (size_t)(at - text) + length;
+        at += length + strspn(at + length, " ");
+    }
+    return end;
+}
+
+/* Cuts words off at the end, but no number; frees text. */
+static char *cut_words(char *text, size_t width, bool utf8)
+{
+    const char *mark = utf8 ? "\u2026" : "...";
+    const size_t mark_width = printable_width(mark);
+    const size_t least = end_of_numbers(text);
+    size_t length = strlen(text);
+    char *shorter = NULL;
+    do {
+        free(shorter);
+        while (length > least && text[length - 1] != ' ')
+            length--;
+        while (length > least && text[length - 1] == ' ')
+            length--;
+        shorter = memory_copy(text, length);
+    } while (length > least && printable_width(shorter) + mark_width > width);
+    char *whole = memory_format("%s%s", shorter, length < strlen(text) ? mark : "");
+    free(shorter);
+    free(text);
+    return whole;
+}
+
 char *finding_line_shorten(const char *text, size_t width)
 {
     const bool utf8 = printable_locale_is_utf8();
@@ -141,7 +176,7 @@ char *finding_line_shorten(const char *text, size_t width)
     for (size_t now = 0; (now = printable_width(shorter)) > width;)
         if (!shorten_name(&shorter, now - width, utf8))
             break;
-    return shorter;
+    return printable_width(shorter) > width ? cut_words(shorter, width, utf8) : shorter;
 }
 
 void finding_line_print(FILE *out, const finding_t *finding, const char *prefix, const char *how,

@@ -13,8 +13,8 @@
  * Prints "FAULT    lost 7 events on a/b/c/d (since 12:00:03)  [overflow]". prefix: left out of all
  * names; NULL: none. how: what is said behind the finding's text.
  *
- * If style has a width, names that make the line longer than that are shortened. Numbers aren't:
- * rather than cut one off, the line stays too long.
+ * If style has a width, names that make the line longer than that are shortened, and if that isn't
+ * enough, words are cut off at the end. Numbers aren't: the line stays too long rather.
  */
 void finding_line_print(FILE *out, const finding_t *finding, const char *prefix, const char *how,
                         const text_style_t *style);
