@@ -273,9 +273,12 @@ def test_duplicates(pair, watch):
     )
     try:
         finding = many.wait_for("duplicates", 90)
+        few.wait_for_polls(3)
     finally:
         clients.terminate()
         clients.wait()
+    many.wait_for_polls(2)
+    finding = many.found("duplicates")[0]
     assert names_both(finding, publisher, subscriber)
     assert finding["severity"] == "warning"
     drain(subscriber)

@@ -127,6 +127,7 @@ static loss_t loss_in_answer(const response_subscription_t *subscription)
                     .lost = subscription->counts.lost_event_count,
                     .is_minimum = subscription->lost_is_minimum,
                     .step_is_minimum = !known,
+                    .pushed = RESPONSE_UNKNOWN,
                     .not_received = RESPONSE_UNKNOWN};
 }
 

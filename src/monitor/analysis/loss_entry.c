@@ -115,6 +115,7 @@ void loss_entry_begin(loss_entry_t *self, const loss_sight_t *sight, loss_beginn
                           .step_is_minimum = !found.exact,
                           .outage_step = in_outage > 0 ? smaller(in_outage, found.by) : 0,
                           .since = sight->time,
+                          .pushed = sight->pushed,
                           .not_received = is_watched ? 0 : RESPONSE_UNKNOWN,
                           .is_news = found.by > 0};
     remember(self, sight);
@@ -215,6 +216,7 @@ void loss_entry_go_on(loss_entry_t *self, const loss_sight_t *sight)
     /* The agent doesn't count what the old process pushed at its end. */
     self->exact &= found.exact && !restarted && !changed;
     remember(self, sight);
+    self->loss.pushed = sight->pushed;
     self->loss.step = found.by;
     self->loss.step_is_minimum = !found.exact;
     self->loss.overdue_step = before.not_received > 0 ? smaller(before.not_received, found.by) : 0;

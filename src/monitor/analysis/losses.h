@@ -41,9 +41,11 @@ typedef struct {
     int64_t early_step;   /* of the step, those pushed before the subscription's first event came */
     struct timespec since; /* when the subscription was first seen: what was lost before isn't in
                               what is derived */
-    int64_t not_received;  /* events that its publisher had pushed by its previous answer, and that
-                              have not arrived yet: they are on their way, or lost, and not in
-                              `lost`. RESPONSE_UNKNOWN: the publisher isn't watched */
+    int64_t pushed; /* by its publisher; RESPONSE_UNKNOWN: it isn't watched, or has not answered
+                       this time */
+    int64_t not_received; /* events that its publisher had pushed by its previous answer, and that
+                             have not arrived yet: they are on their way, or lost, and not in
+                             `lost`. RESPONSE_UNKNOWN: the publisher isn't watched */
     double push_rate; /* the highest rate at which its publisher pushed, in 1/s, between two answers
                          since it had received all that was pushed; 0: not known */
     bool interrupted; /* since the last event, the connection or the publisher is another one */

@@ -61,6 +61,7 @@ static void write_loss(json_output_t *json, const subscription_row_t *row, bool 
         json_output_time(json, "lost_since", &loss->since);
     else
         json_output_string(json, "lost_since", NULL);
+    json_output_count(json, "pushed", loss->pushed);
     json_output_count(json, "not_received", first ? RESPONSE_UNKNOWN : loss->not_received);
 }
 

@@ -127,7 +127,6 @@ static void add_losses(text_table_t *table, const server_part_t *part,
     stream_cells_step(table, loss->step);
     if (part->changes->first)
         return;
-    /* If the publisher isn't watched, the cell is empty, not "-". */
     if (loss->not_received == RESPONSE_UNKNOWN)
         text_table_cell(table, "");
     else
@@ -175,6 +174,11 @@ static void add_subscription(text_table_t *table, const summary_t *self, const s
 
     add_tags(table, part, row);
     text_table_cell(table, summary_short_name(self, row->topic));
+    /* If the publisher isn't watched, the cell is empty, not "-". */
+    if (row->loss.pushed == RESPONSE_UNKNOWN)
+        text_table_cell(table, "");
+    else
+        stream_cells_count(table, row->loss.pushed);
     add_counters(table, part, row);
     add_rate(table, part, !after, row->rate);
     if (has_durations(self, part)) {
@@ -232,6 +236,7 @@ void summary_print_subscriptions(const summary_t *self, const shown_server_t *se
     text_table_t *table = text_table_new();
     text_table_column(table, "", TEXT_TABLE_LEFT | TEXT_TABLE_OPTIONAL);
     text_table_column(table, "subscription", TEXT_TABLE_LEFT);
+    text_table_column(table, "pushed", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
     add_subscription_columns(table, server);
     add_rate_column(table, part);
     if (has_durations(self, part)) {
