@@ -84,7 +84,7 @@ static void addresses_are_of_different_kinds(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         endpoint_t endpoint = {.port = 1};
-        strcpy(endpoint.host, cases[i].host);
+        memcpy(endpoint.host, cases[i].host, strlen(cases[i].host) + 1);
         assert_int_equal(endpoint_address_kind(&endpoint), cases[i].kind);
     }
     assert_string_equal(address_kind_name(ADDRESS_LOOPBACK), "loopback");
