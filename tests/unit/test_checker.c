@@ -73,15 +73,24 @@ static void endpoints_are_tried(void **state)
     close(fds[1]);
 }
 
-static snapshot_t *snapshot_of(const char *channels)
+static response_t *answer_of(const char *client)
 {
-    snapshot_t *snapshot = snapshot_new(1);
-    snapshot->replies[0].server = memory_string("dserver/sub/1");
     char *text = memory_format("{'version': 1, 'agent': {'pid': 1, 'time': "
                                "'2026-01-01T00:01:00.000000+00:00'}, 'client': %s}",
-                               channels);
-    snapshot->replies[0].response = answers_parse(text);
+                               client);
+    response_t *response = answers_parse(text);
     free(text);
+    return response;
+}
+
+/* What two servers answer. */
+static snapshot_t *snapshot_of(const char *client, const char *other)
+{
+    snapshot_t *snapshot = snapshot_new(2);
+    snapshot->replies[0].server = memory_string("dserver/sub/1");
+    snapshot->replies[0].response = answer_of(client);
+    snapshot->replies[1].server = memory_string("dserver/sub/2");
+    snapshot->replies[1].response = answer_of(other);
     return snapshot;
 }
 
@@ -91,19 +100,19 @@ static snapshot_t *snapshot_of(const char *channels)
     ", 'last_heartbeat': '2026-01-01T00:00:" second ".000000+00:00'}"
 #define CHANNELS(list) "{'event_channels': {" list "}}"
 
-static snapshot_t *look_at(const char *channels)
+static snapshot_t *look_at(const char *client, const char *other)
 {
-    snapshot_t *snapshot = snapshot_of(channels);
+    snapshot_t *snapshot = snapshot_of(client, other);
     checker_look(checker, snapshot);
     return snapshot;
 }
 
-/* Looks at such snapshots until one has a result of each; the caller destroys it. */
-static snapshot_t *look_until(const char *channels, size_t results)
+/* Looks at such snapshots until one has so many results; the caller destroys it. */
+static snapshot_t *look_until(const char *client, const char *other, size_t results)
 {
     const int64_t deadline_ns = monotonic_ns() + PATIENCE_NS;
     for (;;) {
-        snapshot_t *snapshot = look_at(channels);
+        snapshot_t *snapshot = look_at(client, other);
         if (snapshot->checks.count >= results)
             return snapshot;
         assert_true(monotonic_ns() < deadline_ns);
@@ -127,17 +136,17 @@ static void a_silent_channel_is_checked(void **state)
     fake_server_t *server = fake_server_new("a/b/c", ADMIN);
     fake_server_fail(server, FAKE_PING, TANGO_ERROR_NOT_RUNNING);
     static const char silent[] = CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40"));
-    snapshot_t *snapshot = look_until(silent, 2);
+    snapshot_t *snapshot = look_until(silent, "{}", 2);
     assert_outcome(snapshot, CHECK_ENDPOINT, "tcp://0.0.0.0:7", CHECK_NO_ADDRESS);
     assert_outcome(snapshot, CHECK_DEVICE, ADMIN, CHECK_NOT_RUNNING);
     assert_null(checks_find(&snapshot->checks, CHECK_DEVICE, "tcp://0.0.0.0:7"));
     snapshot_destroy(&snapshot);
     /* The results stay, without another check so soon, and end with the trouble. */
-    snapshot = look_at(silent);
+    snapshot = look_at(silent, "{}");
     assert_int_equal(snapshot->checks.count, 2);
     snapshot_destroy(&snapshot);
     assert_int_equal(fake_server_begun(server, FAKE_PING), 1);
-    snapshot = look_at(CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 4, "58")));
+    snapshot = look_at(CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 4, "58")), "{}");
     assert_int_equal(snapshot->checks.count, 0);
     snapshot_destroy(&snapshot);
 }
@@ -157,15 +166,19 @@ static void what_is_well_is_not_checked(void **state)
         "'event_channels': {" CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40") "}}",
     };
     for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
-        snapshot_t *snapshot = look_at(clients[i]);
+        /* Beside one that is checked: then it would have been, too. */
+        char *name = memory_format("x/y/%zu", i);
+        char *silent = memory_format("{'event_channels': {'%s': {'endpoint': 'tcp://0.0.0.0:%zu', "
+                                     "'heartbeat_count': 3, 'last_heartbeat': "
+                                     "'2026-01-01T00:00:40+00:00'}}}",
+                                     name, i + 1000);
+        snapshot_t *snapshot = look_until(clients[i], silent, 2);
+        assert_int_equal(snapshot->checks.count, 2);
+        assert_outcome(snapshot, CHECK_DEVICE, name, CHECK_NO_NAME);
         snapshot_destroy(&snapshot);
+        free(silent);
+        free(name);
     }
-    /* One that is checked comes after all of them. */
-    static const char silent[] = CHANNELS(CHANNEL("x/y/z", "tcp://0.0.0.0:8", 3, "40"));
-    snapshot_t *snapshot = look_until(silent, 2);
-    assert_int_equal(snapshot->checks.count, 2);
-    assert_outcome(snapshot, CHECK_DEVICE, "x/y/z", CHECK_NO_NAME);
-    snapshot_destroy(&snapshot);
     assert_int_equal(fake_server_begun(server, FAKE_PING), 0);
 }
 
@@ -175,15 +188,15 @@ static void a_check_that_hangs_holds_nothing_up(void **state)
     fake_server_t *server = fake_server_new("a/b/c", ADMIN);
     fake_server_hang(server, FAKE_PING, true);
     static const char silent[] = CHANNELS(CHANNEL(ADMIN, "tcp://0.0.0.0:7", 3, "40"));
-    snapshot_t *snapshot = look_until(silent, 1);
+    snapshot_t *snapshot = look_until(silent, "{}", 1);
     fake_server_wait_begun(server, FAKE_PING, 1);
     assert_null(checks_find(&snapshot->checks, CHECK_DEVICE, ADMIN));
     snapshot_destroy(&snapshot);
     /* While its subject isn't wanted any more, too. */
-    snapshot = look_at("{}");
+    snapshot = look_at("{}", "{}");
     snapshot_destroy(&snapshot);
     fake_server_hang(server, FAKE_PING, false);
-    snapshot = look_until(silent, 2);
+    snapshot = look_until(silent, "{}", 2);
     assert_outcome(snapshot, CHECK_DEVICE, ADMIN, CHECK_GOOD);
     snapshot_destroy(&snapshot);
 }
@@ -204,13 +217,13 @@ static void a_subscription_that_is_not_connected_is_checked(void **state)
             "'h:1'") ", " NOT_CONNECTED("a/b/d", "x", "change",
                                         "null") ", " NOT_CONNECTED("tango://h:1/a/b/c#dbase=no",
                                                                    "x", "change", "null") "]}";
-    snapshot_t *snapshot = look_until(trouble, 4);
+    snapshot_t *snapshot = look_until(trouble, "{}", 4);
     assert_outcome(snapshot, CHECK_ATTRIBUTE, "a/b/c/nosuch.change", CHECK_NO_ATTRIBUTE);
     assert_outcome(snapshot, CHECK_ATTRIBUTE, "tango://h:1/a/b/c/x.data_ready", CHECK_NO_EVENTS);
     assert_outcome(snapshot, CHECK_ATTRIBUTE, "a/b/d/x.change", CHECK_NO_NAME);
     assert_outcome(snapshot, CHECK_ATTRIBUTE, "tango://h:1/a/b/c/x#dbase=no.change", CHECK_GOOD);
     snapshot_destroy(&snapshot);
-    snapshot = look_at("{'not_connected': []}");
+    snapshot = look_at("{'not_connected': []}", "{}");
     assert_int_equal(snapshot->checks.count, 0);
     snapshot_destroy(&snapshot);
 }
@@ -261,9 +274,35 @@ static void not_more_is_checked_than_the_maximum(void **state)
                 i > 0 ? ", " : "", i, i + 1);
     fputs("}}", out);
     memory_stream_close(out);
-    snapshot_t *snapshot = look_until(list, CHECKER_MAXIMUM);
+    snapshot_t *snapshot = look_until(list, "{}", CHECKER_MAXIMUM);
     assert_in_range(snapshot->checks.count, CHECKER_MAXIMUM, 2 * CHECKER_MAXIMUM);
     snapshot_destroy(&snapshot);
+    free(list);
+}
+
+/* However many channels name it. */
+static void an_endpoint_counts_once(void **state)
+{
+    (void)state;
+    char *list = NULL;
+    size_t size = 0;
+    FILE *out = memory_stream_open(&list, &size);
+    fputs("{'event_channels': {", out);
+    for (int i = 0; i < 2 * CHECKER_MAXIMUM; i++)
+        fprintf(out,
+                "%s'c%d': {'endpoint': 'tcp://0.0.0.0:%d', 'heartbeat_count': 1, "
+                "'last_heartbeat': '2026-01-01T00:00:01+00:00'}",
+                i > 0 ? ", " : "", 1000 + i, i < 2 * CHECKER_MAXIMUM - 1 ? 1 : 2);
+    fputs("}}", out);
+    memory_stream_close(out);
+    const check_t *last = NULL;
+    const int64_t deadline_ns = monotonic_ns() + PATIENCE_NS;
+    while (!last) {
+        snapshot_t *snapshot = look_until(list, "{}", 1);
+        last = checks_find(&snapshot->checks, CHECK_ENDPOINT, "tcp://0.0.0.0:2");
+        snapshot_destroy(&snapshot);
+        assert_true(monotonic_ns() < deadline_ns);
+    }
     free(list);
 }
 
@@ -279,6 +318,7 @@ int main(void)
         CHECKER_TEST(a_subscription_that_is_not_connected_is_checked),
         cmocka_unit_test(subjects_are_in_the_database_of_their_server),
         CHECKER_TEST(not_more_is_checked_than_the_maximum),
+        CHECKER_TEST(an_endpoint_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
