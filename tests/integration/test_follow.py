@@ -197,3 +197,33 @@ def test_another_tango_host_and_one_without_the_agent(servers, database, tmp_pat
         for server in servers.servers:
             server.stop()
         other.stop()
+
+
+def test_a_finding_names_the_publisher_that_is_not_watched(servers, database, watch):
+    """And a system of which a part is watched is no finding."""
+    publisher = servers.publisher("seen/pub/1", "seen", agent=True, database=database)
+    subscriber = servers.subscriber("seen/sub/1", "seen", agent=True, database=database)
+    subscriber.proxy().Subscribe([publisher.attribute("burst"), "change"])
+    env = {"TANGO_HOST": database.tango_host}
+    alone = watch(path_of(subscriber), **env)
+    following = watch("--follow", path_of(subscriber), **env)
+    publisher.proxy().PushBurst(100)
+    alone.wait_for_polls(4)
+    following.wait_for_polls(4)
+    assert alone.latest == following.latest == {}
+
+    subscriber.proxy().SetCallbackDelay(0.001)
+    publisher.proxy().PushBurst(30_000)
+    subscriber.proxy().SetCallbackDelay(0)
+
+    def lost_some():
+        publisher.proxy().PushBurst(1)
+        return alone.found("overflow") and following.found("overflow")
+
+    wait_for(lost_some, 60, "losses", 0.5)
+    unwatched = f"{publisher.admin.lower()} isn't watched: name it, too, or use --follow, to see its side"
+    (found,) = alone.found("overflow")
+    assert unwatched in found["evidence"]
+    (found,) = following.found("overflow")
+    assert not [line for line in found["evidence"] if "isn't watched" in line]
+    assert found["publisher"] == path_of(publisher)
