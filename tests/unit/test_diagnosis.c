@@ -223,6 +223,33 @@ static void what_counts(void **state)
     free(error);
 }
 
+/* It isn't called found, nor left unsaid. */
+static void what_would_be_found_if_one_watched_longer(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        poll_of(2, (const char *const[]){AGENT, "no answer"});
+        diagnosis_add(diagnosis, observation);
+    }
+    const diagnosis_result_t *result = diagnosis_result(diagnosis);
+    assert_int_equal(result->suspected_count, 1);
+    assert_int_equal(result->finding_count, 0);
+    assert_true(result->sure_after == 15);
+    char *text = text_of();
+    assert_has(text, "\nPerhaps, but watch longer to be sure (--diagnose=15): ");
+    assert_has(text, "[no-answer]\n");
+    free(text);
+    fail_only_on("loss");
+    assert_int_equal(diagnosis_result(diagnosis)->suspected_count, 0);
+    fail_only_on("fault");
+    /* Nor is what wasn't there all the time. */
+    poll_of(2, (const char *const[]){AGENT, AGENT});
+    diagnosis_add(diagnosis, observation);
+    poll_of(2, (const char *const[]){AGENT, "no answer"});
+    diagnosis_add(diagnosis, observation);
+    assert_int_equal(diagnosis_result(diagnosis)->suspected_count, 0);
+}
+
 /* ---- how it is printed ---- */
 
 static void what_to_do_is_said_once(void **state)
@@ -395,6 +422,7 @@ int main(void)
         TEST(a_server_that_never_answered_is_not_called_healthy),
         TEST(one_that_was_stopped_on_purpose_is_no_matter),
         TEST(what_counts),
+        TEST(what_would_be_found_if_one_watched_longer),
         TEST(what_to_do_is_said_once),
         TEST(what_cannot_be_told_without_the_agent),
         TEST(a_rule_that_no_server_can_answer_is_skipped),

@@ -177,6 +177,9 @@ static void must_hold_for_its_threshold(void **state)
     assert_int_equal(poll_after(0, &holds)->state, FINDING_SUSPECTED);
     assert_int_equal(poll_after(9, &holds)->state, FINDING_SUSPECTED);
     assert_int_equal(count_now() + count_of_run(), 0);
+    size_t suspected = 0;
+    assert_ptr_equal(findings_suspected(findings, &suspected)[0]->rule, &holds);
+    assert_int_equal(suspected, 1);
     assert_int_equal(poll_after(1, &holds)->state, FINDING_BEGAN);
     assert_int_equal(only()->since.tv_sec, 1000);
     assert_true(finding_seconds(only()) == 10);

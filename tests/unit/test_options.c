@@ -231,6 +231,45 @@ static void test_wrong_thresholds(void **state)
           (const char *const[]){"--thresholds", "/", "a/b/c", NULL});
 }
 
+static void test_diagnose(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words[4];
+        double duration;
+        double period;
+    } cases[] = {
+        {{"--diagnose", "a/b/c"}, 15, 1.5},
+        {{"--diagnose=600", "a/b/c"}, 600, 2},
+        {{"--diagnose=1", "a/b/c"}, 1, 0.2},
+        {{"--diagnose=60", "--poll-period=7", "a/b/c"}, 60, 7},
+        {{"--diagnose", "-n4", "a/b/c"}, 0, 1.5},
+    };
+    options_t options;
+    char *error = NULL;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(parse(&options, &error, cases[i].words), OPTIONS_RUN);
+        assert_true(options.diagnose && options.perf && !options.fail_on.is_given);
+        assert_true(options.duration == cases[i].duration);
+        assert_true(options.poll_period == cases[i].period);
+        options_clear(&options);
+    }
+    const char *const read[] = {"--diagnose", "--read",       "f", "--format", "junit",
+                                "--fail-on",  "loss,warning", NULL};
+    assert_int_equal(parse(&options, &error, read), OPTIONS_RUN);
+    assert_true(options.duration == 0 && options.fail_on.is_given);
+    assert_int_equal(options.view.format, FORMAT_JUNIT);
+    options_clear(&options);
+    const char *const explain[] = {"--explain", "overflow", "--explain=stuck", NULL};
+    assert_int_equal(parse(&options, &error, explain), OPTIONS_EXPLAIN);
+    assert_int_equal(options.explained_count, 2);
+    options_clear(&options);
+    wrong("--diagnose=0.5", (const char *const[]){"--diagnose", "0.5", "a/b/c", NULL});
+    wrong("not a number of seconds", (const char *const[]){"--diagnose=0", "a/b/c", NULL});
+    wrong("needs --diagnose", (const char *const[]){"--fail-on", "none", "a/b/c", NULL});
+    wrong("neither a rule nor a group", (const char *const[]){"--fail-on", "a", "b", NULL});
+}
+
 static void test_help_and_version(void **state)
 {
     (void)state;
@@ -281,15 +320,11 @@ static void test_wrong_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_what_to_watch),
-        cmocka_unit_test(test_the_recording),
-        cmocka_unit_test(test_what_to_print),
-        cmocka_unit_test(test_thresholds),
-        cmocka_unit_test(test_wrong_thresholds),
-        cmocka_unit_test(test_help_and_version),
-        cmocka_unit_test(test_numbers_are_checked),
+        cmocka_unit_test(test_defaults),         cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_what_to_watch),    cmocka_unit_test(test_the_recording),
+        cmocka_unit_test(test_what_to_print),    cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_wrong_thresholds), cmocka_unit_test(test_diagnose),
+        cmocka_unit_test(test_help_and_version), cmocka_unit_test(test_numbers_are_checked),
         cmocka_unit_test(test_wrong_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,7 @@ struct findings {
     size_t place_count; /* a power of two */
     vector_t now;       /* finding_t *, sorted */
     vector_t of_run;
+    vector_t suspected;
     size_t left_out;
     whole_t *beyond; /* the one that is thrown away */
     struct timespec time;
@@ -62,7 +63,8 @@ findings_t *findings_new(const rule_settings_t *settings)
 {
     findings_t *self = memory_new(1, sizeof *self);
     self->settings = settings;
-    self->all.item_size = self->now.item_size = self->of_run.item_size = sizeof(whole_t *);
+    self->all.item_size = self->now.item_size = self->of_run.item_size = self->suspected.item_size =
+        sizeof(whole_t *);
     self->place_count = 64;
     self->places = memory_new(self->place_count, sizeof *self->places);
     return self;
@@ -107,6 +109,7 @@ void findings_destroy(findings_t **self)
     free((*self)->all.items);
     free((*self)->now.items);
     free((*self)->of_run.items);
+    free((*self)->suspected.items);
     free((*self)->places);
     free(*self);
     *self = NULL;
@@ -408,8 +411,10 @@ static void sort(vector_t *list)
 static void list(findings_t *self)
 {
     whole_t *const *all = self->all.items;
-    self->now.count = self->of_run.count = 0;
+    self->now.count = self->of_run.count = self->suspected.count = 0;
     for (size_t i = 0; i < self->all.count; i++) {
+        if (all[i]->seen.state == FINDING_SUSPECTED)
+            *(finding_t **)vector_add(&self->suspected) = &all[i]->seen;
         if (all[i]->seen.state == FINDING_SUSPECTED && all[i]->seen.times == 0)
             continue;
         *(finding_t **)vector_add(&self->of_run) = &all[i]->seen;
@@ -526,6 +531,17 @@ const finding_t *const *findings_of_run(const findings_t *self, size_t *count)
 {
     *count = self->of_run.count;
     return self->of_run.items;
+}
+
+const finding_t *const *findings_suspected(const findings_t *self, size_t *count)
+{
+    *count = self->suspected.count;
+    return self->suspected.items;
+}
+
+double findings_threshold(const findings_t *self, const rule_t *rule)
+{
+    return rule_threshold(rule, self->settings);
 }
 
 size_t findings_left_out(const findings_t *self)

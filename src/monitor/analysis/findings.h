@@ -105,6 +105,12 @@ const finding_t *const *findings_now(const findings_t *self, size_t *count);
 /* All of the run, in the same order, those that last before those that are past. */
 const finding_t *const *findings_of_run(const findings_t *self, size_t *count);
 
+/* Those that are reported now, but not for long enough to be sure; in no order. Likewise. */
+const finding_t *const *findings_suspected(const findings_t *self, size_t *count);
+
+/* A rule's threshold in force. */
+double findings_threshold(const findings_t *self, const struct rule *rule);
+
 /* How many were reported beyond FINDINGS_MAXIMUM. */
 size_t findings_left_out(const findings_t *self);
 

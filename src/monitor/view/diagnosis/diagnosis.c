@@ -1,5 +1,6 @@
 #include "monitor/view/diagnosis/diagnosis.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct diagnosis {
     size_t streams;
     size_t subscriptions;
     vector_t sorted; /* const finding_t * */
+    vector_t suspected;
     diagnosis_result_t result;
 };
 
@@ -41,7 +43,7 @@ diagnosis_t *diagnosis_new(const filter_t *filter, const fail_on_t *fail_on)
     self->filter = filter;
     self->fail_on = fail_on;
     self->servers.item_size = sizeof(diagnosis_server_t);
-    self->sorted.item_size = sizeof(finding_t *);
+    self->sorted.item_size = self->suspected.item_size = sizeof(finding_t *);
     self->totals = self->own = totals_new();
     return self;
 }
@@ -57,6 +59,7 @@ void diagnosis_destroy(diagnosis_t **self)
     }
     free(servers);
     free((*self)->sorted.items);
+    free((*self)->suspected.items);
     totals_destroy(&(*self)->own);
     free(*self);
     *self = NULL;
@@ -163,6 +166,30 @@ static void take_findings(diagnosis_t *self, diagnosis_result_t *result)
         qsort(result->findings, result->finding_count, sizeof *result->findings, compare_findings);
 }
 
+/* More than that it begins with one poll, and may be missed by another one. */
+#define SURE_MARGIN 5.0
+/* So long nobody watches to be sure of something. */
+#define LONGEST_WATCH 300.0
+
+static void take_suspected(diagnosis_t *self, diagnosis_result_t *result)
+{
+    size_t count = 0;
+    const finding_t *const *all =
+        self->findings ? findings_suspected(self->findings, &count) : NULL;
+    self->suspected.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const rule_t *rule = all[i]->rule;
+        const double threshold = findings_threshold(self->findings, rule);
+        if (!rule->holds || threshold > LONGEST_WATCH || all[i]->polls < self->polls ||
+            !shown_takes(self->filter, all[i]) || !fail_on_counts(self->fail_on, all[i]))
+            continue;
+        *(const finding_t **)vector_add(&self->suspected) = all[i];
+        result->sure_after = fmax(result->sure_after, ceil(threshold + SURE_MARGIN));
+    }
+    result->suspected = self->suspected.items;
+    result->suspected_count = self->suspected.count;
+}
+
 static void take_totals(const diagnosis_t *self, diagnosis_result_t *result)
 {
     const totals_sums_t sums = totals_sum_up(self->totals);
@@ -196,6 +223,7 @@ const diagnosis_result_t *diagnosis_result(diagnosis_t *self)
     }
     take_totals(self, result);
     take_findings(self, result);
+    take_suspected(self, result);
     result->verdict = result->answered == 0  ? VERDICT_UNKNOWN
                       : result->counting > 0 ? VERDICT_FOUND
                       : result->missing > 0  ? VERDICT_INCOMPLETE

@@ -65,6 +65,11 @@ typedef struct {
     const totals_t *totals;
     const finding_t **findings; /* all that the filter takes, the worst first */
     size_t finding_count;
+    /* What counts, and was there all the time, but that wasn't long enough for the rule to be sure;
+     * sure_after: for how many seconds it would have to watch. */
+    const finding_t **suspected;
+    size_t suspected_count;
+    double sure_after;
     size_t left_out;      /* findings, beyond FINDINGS_MAXIMUM */
     size_t severities[3]; /* how many of each */
     size_t counting;      /* how many count, as fail_on says */

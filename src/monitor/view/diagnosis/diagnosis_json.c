@@ -52,6 +52,14 @@ static void write_findings(json_output_t *json, const diagnosis_result_t *result
     json_output_count(json, "findings_left_out", (int64_t)result->left_out);
 }
 
+static void write_suspected(json_output_t *json, const diagnosis_result_t *result)
+{
+    json_output_open(json, "suspected", '[');
+    for (size_t i = 0; i < result->suspected_count; i++)
+        finding_json_write(json, NULL, result->suspected[i]);
+    json_output_close(json, ']');
+}
+
 /* Of the rules that found something. */
 static void write_explanations(json_output_t *json, const diagnosis_result_t *result)
 {
@@ -97,6 +105,7 @@ void diagnosis_json_write(FILE *out, const diagnosis_result_t *result, const fai
     write_servers(&json, result);
     write_untold(&json, result);
     write_findings(&json, result, fail_on);
+    write_suspected(&json, result);
     write_explanations(&json, result);
     json_output_close(&json, '}');
     putc('\n', out);

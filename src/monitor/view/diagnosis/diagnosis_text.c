@@ -157,6 +157,26 @@ static void print_untold(FILE *out, const diagnosis_result_t *result, size_t wid
         free(text);
 }
 
+/* What would be found if one watched for longer. */
+static void print_suspected(FILE *out, const diagnosis_result_t *result, size_t width)
+{
+    if (result->suspected_count == 0)
+        return;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *line = memory_stream_open(&text, &size);
+    fprintf(line, "Perhaps, but watch longer to be sure (--diagnose=%.0f): ", result->sure_after);
+    for (size_t i = 0; i < result->suspected_count && i < MAXIMUM_NAMED; i++) {
+        const finding_t *finding = result->suspected[i];
+        fprintf(line, "%s%s [%s]", i > 0 ? "; " : "",
+                finding->text ? finding->text : finding->rule->title, finding->rule->name);
+    }
+    if (result->suspected_count > MAXIMUM_NAMED)
+        fprintf(line, "; and %zu more", result->suspected_count - MAXIMUM_NAMED);
+    memory_stream_close(line);
+    print_line(out, text, width, 2);
+}
+
 /* ---- findings ---- */
 
 static void print_below(FILE *out, const char *begin, const char *text, const char *prefix,
@@ -220,5 +240,6 @@ void diagnosis_text_print(FILE *out, const diagnosis_result_t *result, const tex
     print_verdict(out, result, style);
     print_failures(out, result);
     print_untold(out, result, width);
+    print_suspected(out, result, width);
     print_findings(out, result, width, style);
 }
