@@ -143,8 +143,10 @@ static size_t count_of_run(void)
 static void assert_found(const char *rule, int64_t events, int64_t among, const char *text)
 {
     const finding_t *finding = found(rule);
-    if (!finding)
+    if (!finding) {
         fail_msg("no finding of %s", rule);
+        return;
+    }
     assert_int_equal(finding->events, events);
     assert_int_equal(finding->among, among);
     assert_string_equal(finding->about.publisher, PUB);

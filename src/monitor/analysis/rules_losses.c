@@ -248,10 +248,10 @@ void rule_overflow(const rule_t *self, const rules_input_t *input,
 /* ---- pushed, and not received ---- */
 
 typedef enum {
-    ALL_CAME,     /* or nothing is known */
-    ARE_WAITED,   /* they come, or the reader doesn't read */
-    ARE_ANOTHERS, /* the publisher is another process, and none of its events has come yet */
-    ARE_GONE      /* nothing comes, and the reader has nothing to do */
+    ALL_CAME,       /* or nothing is known */
+    MAY_COME,       /* they come, or the reader doesn't read */
+    OF_NEW_PROCESS, /* the publisher is another process, and none of its events has come yet */
+    GONE            /* nothing comes, and the reader has nothing to do */
 } whereabouts_t;
 
 /* So long it has waited for events when asked: between two events that are there it takes less. */
@@ -301,13 +301,13 @@ static whereabouts_t whereabouts_of(const rules_input_t *input,
     if (!loss || loss->not_received <= 0)
         return ALL_CAME;
     if (loss->publisher_changed || publisher_began_after_last_event(input, subscription))
-        return ARE_ANOTHERS;
+        return OF_NEW_PROCESS;
     /* If the reader has waited in vain once, it need not do so at each answer. */
     if (!nothing_came(subscription) ||
         (reader_of(subscription) == BUSY && !is_known_to_be_lost(input, subscription)))
-        return ARE_WAITED;
+        return MAY_COME;
     /* Before a first event, perhaps nobody has listened. */
-    return subscription->now->counts.event_count > 0 ? ARE_GONE : ALL_CAME;
+    return subscription->now->counts.event_count > 0 ? GONE : ALL_CAME;
 }
 
 /* What was missing has come, or another rule tells of it from now on. */
@@ -362,7 +362,7 @@ static finding_t *report_not_received(const rule_t *self, const rules_input_t *i
 void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
                          const rule_subscription_t *subscription)
 {
-    if (whereabouts_of(input, subscription) != ARE_GONE ||
+    if (whereabouts_of(input, subscription) != GONE ||
         (double)subscription->loss->not_received < rule_threshold(self, input->settings)) {
         settle(self, input, subscription);
         return;
@@ -374,6 +374,9 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
                 subscriber);
     free(which);
     add_counts(finding, subscription);
+    if (subscription->channel && subscription->channel->last_heartbeat)
+        finding_evidence(finding, "the last heartbeat of %s came at %s", publisher_named(finding),
+                         subscription->channel->last_heartbeat);
     if (reader_of(subscription) == IDLE) {
         finding_evidence(finding, "nothing has come since the previous answer, and its consumer "
                                   "thread has nothing to do");
@@ -392,7 +395,7 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
                        const rule_subscription_t *subscription)
 {
     const whereabouts_t where = whereabouts_of(input, subscription);
-    if (where != ARE_WAITED && where != ARE_ANOTHERS) {
+    if (where != MAY_COME && where != OF_NEW_PROCESS) {
         settle(self, input, subscription);
         return;
     }
@@ -400,7 +403,7 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
     const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
-    if (where == ARE_ANOTHERS)
+    if (where == OF_NEW_PROCESS)
         finding_say(finding, "%s not received: none has come to %s since %s was restarted", which,
                     subscriber, publisher_named(finding));
     else if (consumer->topic)
