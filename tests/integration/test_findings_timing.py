@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tango_servers import AGENT_LIB, BUILD, need, wait_for
+from tango_servers import AGENT_LIB, BUILD, need
 
 pytest_plugins = ["findings"]
 

@@ -517,7 +517,7 @@ def test_counts_its_polls(servers, recording):
     seen = lines(recording)
     assert len(seen) == 3
     for line in seen:
-        assert list(line) == ["time", "replies"]
+        assert list(line) == ["time", "asked", "replies"]
         assert list(line["replies"]) == [pub.admin, other.admin]
         for server in (pub, other):
             data = line["replies"][server.admin]["data"]
