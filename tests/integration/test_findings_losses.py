@@ -309,7 +309,8 @@ def test_events_without_a_number(servers, database, watch, with_database):
 
 
 def test_nothing_is_lost(servers, database, pair, watch):
-    """Streams that a monitor finds under way at each of its polls, bursts that fit, clients that come and go."""
+    """Events that each poll finds under way, bursts that fit, callbacks that take some time, clients that come
+    and go."""
     publisher, subscriber = pair(True)
     other = servers.subscriber("losses/sub/2", instance="losses2", agent=True, database=database)
     monitor = watch("--poll-period", 0.1, *named(publisher, subscriber), other.name())
@@ -325,6 +326,12 @@ def test_nothing_is_lost(servers, database, pair, watch):
     for _ in range(5):
         pub(publisher).PushBurst(500)
         drain(subscriber)
+    # So short a wait is none.
+    before = received(subscriber)
+    sub(subscriber).SetCallbackDelay(0.3)
+    pub(publisher).PushBurst(3)
+    wait_for(lambda: received(subscriber) == before + 3, 30, "three events")
+    sub(subscriber).SetCallbackDelay(0)
     other.stop()
     monitor.wait_for_polls(3)
     found = of_losses(monitor.end())
