@@ -255,7 +255,7 @@ static void events_always_as_late(void **state)
 static void clocks_that_agree(void **state)
 {
     (void)state;
-    for (int i = 0; i < 4; i++) {
+    for (int64_t i = 0; i < 4; i++) {
         char *publisher =
             answer_at(0.002, ", 'server': {'event_streams': {'tango://h:1/a/b/c/x.change': "
                              "{'pushed_event_count': 9}}}");
@@ -263,7 +263,7 @@ static void clocks_that_agree(void **state)
         observing_assert_none(run, "clocks");
         free(publisher);
     }
-    for (int i = 1; i < 4; i++) {
+    for (int64_t i = 1; i < 4; i++) {
         char *publisher =
             answer_at(0.002, ", 'server': {'event_streams': {'tango://h:1/a/b/c/x.change': "
                              "{'pushed_event_count': 9}}}");
