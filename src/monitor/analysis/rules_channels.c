@@ -10,6 +10,7 @@
 #include "base/reasons.h"
 #include "base/timespec.h"
 #include "monitor/analysis/changes.h"
+#include "monitor/analysis/rules_connections.h"
 #include "response/endpoint.h"
 #include "response/names.h"
 
@@ -386,7 +387,7 @@ static void say_silent(finding_t *finding, const view_t *self)
 void rule_silent_channel(const rule_t *self, const rules_input_t *input, const server_part_t *part,
                          const response_channel_t *now, const response_channel_t *before)
 {
-    if (!stands_still(part, now, before))
+    if (!stands_still(part, now, before) || connections_are_misnamed(input, part, now))
         return;
     const view_t view = view_of(input, part, now);
     if (!blames_endpoint(&view))
@@ -397,7 +398,8 @@ void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
                                const server_part_t *part, const response_channel_t *now,
                                const response_channel_t *before)
 {
-    if (!never_came(now) || !stands_still(part, now, before))
+    if (!never_came(now) || !stands_still(part, now, before) ||
+        connections_are_misnamed(input, part, now))
         return;
     const view_t view = view_of(input, part, now);
     if (!blames_endpoint(&view))

@@ -111,13 +111,34 @@ static bool is_renewed_in_vain(const response_subscription_t *subscription)
             strcmp(subscription->last_resubscribed, subscription->last_event) > 0);
 }
 
+bool connections_are_misnamed(const rules_input_t *input, const server_part_t *part,
+                              const response_channel_t *channel)
+{
+    const response_t *response = part->reply->response;
+    bool misnamed = false;
+    if (channel->counts.heartbeat_count != 0)
+        return false;
+    for (size_t i = 0; i < response->subscription_count && !misnamed; i++) {
+        const response_subscription_t *one = &response->subscriptions[i];
+        if (!one->channel_name || strcmp(one->channel_name, channel->name) != 0 ||
+            !is_renewed_in_vain(one))
+            continue;
+        char *stream = names_stream_of_topic(one->topic);
+        misnamed = !published_find(input->published, stream) &&
+                   published_find_respelled(input->published, stream, channel->name);
+        free(stream);
+    }
+    return misnamed;
+}
+
 void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
                         const rule_subscription_t *subscription)
 {
     const published_stream_t *respelled = subscription->respelled;
     const response_t *response = subscription->part->reply->response;
-    if (!respelled || respelled->count <= 0 || response->dialect != RESPONSE_AGENT ||
-        !is_renewed_in_vain(subscription->now))
+    const response_channel_t *channel = subscription->channel;
+    if (!respelled || response->dialect != RESPONSE_AGENT || !channel ||
+        channel->counts.heartbeat_count != 0 || !is_renewed_in_vain(subscription->now))
         return;
     const char *server = subscription->part->reply->server;
     const finding_about_t about = {.server = server,
@@ -140,7 +161,8 @@ void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
     finding_evidence(finding, "%s expects %s: %" PRId64 " events received, the last one at %s",
                      server, subscription->now->topic, subscription->now->counts.event_count,
                      subscription->now->last_event ? subscription->now->last_event : "-");
-    finding_evidence(finding, "Tango connected it anew at %s, under the old name",
+    finding_evidence(finding,
+                     "Tango connected it anew at %s, under the old name, and no heartbeat came",
                      subscription->now->last_resubscribed);
     finding_advise(finding,
                    "Start %s with TANGO_HOST=%s as before, or restart %s: a new subscription takes "

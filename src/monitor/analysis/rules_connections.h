@@ -7,6 +7,13 @@
 
 #include "monitor/analysis/rules.h"
 
+/*
+ * Whether a channel is silent because its publisher has another name for the host now, as
+ * rule_name_mismatch() says of its streams.
+ */
+bool connections_are_misnamed(const rules_input_t *input, const server_part_t *part,
+                              const response_channel_t *channel);
+
 void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
                         const rule_subscription_t *subscription);
 void rule_expired(const rule_t *self, const rules_input_t *input,
