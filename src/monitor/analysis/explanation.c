@@ -50,26 +50,31 @@ static char *section_of(const rule_t *rule)
 
 /* ---- Markdown to text ---- */
 
+/* How many bytes of text's beginning are a mark of emphasis or of a link; 0: none. */
+static size_t mark_length(const char *text)
+{
+    const char *end = text[0] == ']' && text[1] == '(' ? strchr(text, ')') : NULL;
+    return end ? (size_t)(end - text) + 1 : strspn(text, "*") + (strchr("[]", text[0]) != NULL);
+}
+
 /* Takes away the marks of emphasis, code and links, in place. */
 static void strip_marks(char *text)
 {
     char *to = text;
     bool in_code = false;
-    for (const char *from = text; *from; from++)
-        if (*from == '`')
+    for (const char *from = text; *from; from++) {
+        const size_t mark = in_code ? 0 : mark_length(from);
+        if (*from == '`') {
             in_code = !in_code;
-        else if (in_code)
+        } else if (mark > 0) {
+            from += mark - 1;
+        } else {
+            const bool escapes =
+                !in_code && *from == '\\' && from[1] && strchr("\\`*_{}[]()#+-.!|<>", from[1]);
+            from += escapes;
             *to++ = *from;
-        else if (*from == '\\' && from[1] && strchr("\\`*_{}[]()#+-.!|<>", from[1]))
-            *to++ = *++from;
-        else if (*from == '*' && from[1] == '*')
-            from++;
-        else if (*from == '*' || *from == '[')
-            continue;
-        else if (*from == ']' && from[1] == '(' && strchr(from, ')'))
-            from = strchr(from, ')');
-        else if (*from != ']')
-            *to++ = *from;
+        }
+    }
     *to = '\0';
 }
 
