@@ -222,7 +222,8 @@ static void whose_fault_it_is(void **state)
     } cases[] = {
         {NULL, "pushed faster than", "-m"},
         /* 2000 events a second of 450 us each; another attribute's don't matter. */
-        {"[{'attr_name': 'x', 'process_micros': 400}, {'attr_name': 'x', 'process_micros': 500}, "
+        {"[{'attr_name': 'x', 'process_micros': 400}, {'attr_name': 'x#dbase=no', "
+         "'process_micros': 500}, "
          "{'attr_name': 'xy', 'process_micros': 1}]",
          "publisher faster than " SUB "'s callbacks", "callbacks took 450 us"},
         {"[{'attr_name': 'x', 'process_micros': 10}]", "a burst larger than the queues",

@@ -133,7 +133,8 @@ static processing_t of_histogram(const rule_subscription_t *subscription)
     return (processing_t){.micros = nanos / 1e3 / (double)count, .count = count, .is_of_all = true};
 }
 
-/* Samples have the first 31 characters of the attribute's name. */
+/* Samples have the first 31 characters of the attribute's name; those of the built-in command also
+ * the "#dbase=no" of a device without a database. */
 static bool is_sample_of(const response_receive_sample_t *sample, const char *stream)
 {
     enum { LONGEST = 31 };
@@ -141,8 +142,8 @@ static bool is_sample_of(const response_receive_sample_t *sample, const char *st
     const size_t length = slash ? strcspn(slash + 1, ".#") : 0;
     const size_t shown = length < LONGEST ? length : LONGEST;
     return sample->attr_name && !sample->discarded && isfinite(sample->process_micros) &&
-           shown > 0 && strncasecmp(sample->attr_name, slash + 1, shown) == 0 &&
-           sample->attr_name[shown] == '\0';
+           shown > 0 && strcspn(sample->attr_name, "#") == shown &&
+           strncasecmp(sample->attr_name, slash + 1, shown) == 0;
 }
 
 static processing_t of_samples(const rule_subscription_t *subscription)
