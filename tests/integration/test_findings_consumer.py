@@ -50,7 +50,7 @@ def test_a_callback_that_never_returns(servers, database, watch):
     assert finding["severity"] == "fault" and finding["seconds"] >= 2
     assert finding["stream"].endswith("/stuck/pub/1/burst.change")
     assert finding["publisher"].endswith(f"dserver/{pub.server_name}")
-    assert "1 other stream of 1 publisher wait" in finding["text"]
+    assert "1 other stream of 1 publisher waits" in finding["text"]
     # Since the callback began, not since it was noticed.
     began = time.time() - consumer_of(sub)["state_micros"] / 1e6
     assert abs(datetime.fromisoformat(finding["since"]).timestamp() - began) < 0.5

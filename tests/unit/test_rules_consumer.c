@@ -54,7 +54,7 @@ static void a_callback_that_does_not_return(void **state)
     const finding_t *found =
         observing_assert(run, "stuck-callback",
                          "a callback of " STREAM " has been running for 20 s in " SUB
-                         ": 1 other stream of 2 publishers wait");
+                         ": 1 other stream of 2 publishers waits");
     assert_string_equal(found->about.stream, STREAM);
     assert_string_equal(found->about.publisher, PUB);
     assert_int_equal(found->since.tv_sec, run->time - 20);

@@ -50,8 +50,8 @@ static void add_waiting(finding_t *finding, const rules_input_t *input, const se
     const int64_t waiting = waiting_events(input, part);
     if (waiting > 0)
         finding_evidence(finding,
-                         "%" PRId64 " events were pushed by the previous poll and haven't arrived "
-                         "(from publishers that are watched)",
+                         "%" PRId64 " events that had been pushed at the previous poll still "
+                         "haven't arrived (from publishers that are watched)",
                          waiting);
 }
 
@@ -93,9 +93,9 @@ void rule_stuck_callback(const rule_t *self, const rules_input_t *input, const s
     const struct timespec since = moment_before(&input->snapshot->time, seconds);
     finding_began(finding, &since);
     const size_t others = response->subscription_count - (subscription ? 1 : 0);
-    char *wait = others > 0 ? memory_format(": %zu other stream%s of %zu publisher%s wait", others,
-                                            plural(others), response->channel_count,
-                                            plural(response->channel_count))
+    char *wait = others > 0 ? memory_format(": %zu other stream%s of %zu publisher%s wait%s",
+                                            others, plural(others), response->channel_count,
+                                            plural(response->channel_count), others == 1 ? "s" : "")
                             : memory_string(": it receives nothing meanwhile");
     finding_say(finding, "a callback of %s has been running for %.0f s in %s%s", stream, seconds,
                 server, wait);
