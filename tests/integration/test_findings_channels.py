@@ -42,7 +42,7 @@ def is_about(finding, publisher):
     return finding["publisher"].lower().endswith(f"dserver/{publisher.server_name}".lower())
 
 
-def test_publishers_that_end_or_hang(servers, database, watch, freeze, recording):
+def test_publishers_that_end_or_hang(servers, database, watch, freeze, recording, tmp_path):
     """Only the subscriber is watched: the monitor finds out itself what became of its publishers."""
     killed, stopped, hanging, well, restarted, left = publishers = [
         servers.publisher(f"test/channels/{name}", instance=f"channels-{name}", database=database, agent=True)
@@ -50,12 +50,15 @@ def test_publishers_that_end_or_hang(servers, database, watch, freeze, recording
     ]
     sub = servers.subscriber("test/channels/sub", instance="channels", database=database, agent=True)
     for pub in publishers:
-        sub.proxy().Subscribe([pub.attribute("attr"), "change"])
+        sub.proxy().Subscribe([pub.attribute("burst"), "change"])
     wait_for(lambda: all(channel(sub, pub)["heartbeat_count"] > 0 for pub in publishers), 30, "heartbeats")
     monitor = watch(sub.name(), "-o", recording, *THRESHOLDS, TANGO_HOST=database.tango_host)
     monitor.wait_for_polls(2)
+    unchecked = tmp_path / "unchecked.jsonl"
+    passive = watch(sub.name(), "--no-checks", "-o", unchecked, *THRESHOLDS, TANGO_HOST=database.tango_host)
+    passive.wait_for_polls(2)
     # In an orderly way, which is nothing to be found.
-    sub.proxy().Unsubscribe([left.attribute("attr"), "change"])
+    sub.proxy().Unsubscribe([left.attribute("burst"), "change"])
     left.stop()
     restarted.restart()
     # And these aren't.
@@ -88,6 +91,10 @@ def test_publishers_that_end_or_hang(servers, database, watch, freeze, recording
     for publisher in (well, left, restarted):
         assert not [f for f in findings if is_about(f, publisher)], describe(findings)
     assert len(findings) == 3, describe(findings)
+    # Who tries nothing out finds them, too, but not the reasons.
+    assert len(of_channels(passive.end())) == 3
+    assert all("(tcp://" in finding["text"] for finding in passive.found("silent-channel"))
+    assert '"checks"' in recording.read_text() and '"checks"' not in unchecked.read_text()
     # A recording has what was tried out, and so yields the same.
     read = of_channels(findings_of("--read", recording, *THRESHOLDS))
     assert {(f["identity"], f["text"]) for f in read} == {(f["identity"], f["text"]) for f in findings}
@@ -129,7 +136,7 @@ def test_a_channel_that_brings_heartbeats_only(servers, database, watch):
     well = servers.publisher("test/frozen/well", instance="frozen-not", database=database, agent=True)
     sub = servers.subscriber("test/frozen/sub", instance="frozen", database=database, agent=True)
     for publisher in (pub, well):
-        sub.proxy().Subscribe([publisher.attribute("attr"), "change", publisher.attribute("burst"), "change"])
+        sub.proxy().Subscribe([publisher.attribute("burst"), "change", publisher.attribute("attr"), "change"])
     wait_for(lambda: all(channel(sub, each)["heartbeat_count"] > 0 for each in (pub, well)), 30, "heartbeats")
     monitor = watch(pub.name(), well.name(), sub.name(), *THRESHOLDS, TANGO_HOST=database.tango_host)
     monitor.wait_for_polls(12)
