@@ -39,9 +39,10 @@ typedef struct {
     const char *address; /* NULL: 10.0.0.7 */
     int port;            /* of the heartbeats; that of events is one more */
     const char *consumer;
-    int received;          /* events */
-    int pushed;            /* by the publisher; -1: it isn't watched */
-    const char *publisher; /* its answer, or an error, instead */
+    const char *resubscribed; /* or NULL */
+    int received;             /* events */
+    int pushed;               /* by the publisher; -1: it isn't watched */
+    const char *publisher;    /* its answer, or an error, instead */
 } system_t;
 
 static char *time_text(double seconds)
@@ -70,9 +71,10 @@ static char *subscriber_of(const system_t *self, double time)
         "'event_callbacks': {'" HOST "a/b/c/x.idl5_change': {'channel_name': '" CHANNEL
         "', 'server_counter': %d, 'event_count': %d, 'missed_event_count': 0, "
         "'discarded_event_count': 0, 'lost_event_count': 0, 'outage_lost_event_count': 0, "
-        "'publisher_restart_count': 0}}}}",
+        "'publisher_restart_count': 0, 'last_resubscribed': %s}}}}",
         now, self->consumer ? self->consumer : "'state': 'polling', 'state_micros': 1", address,
-        self->port, address, self->port + 1, last, count, self->received, self->received);
+        self->port, address, self->port + 1, last, count, self->received, self->received,
+        self->resubscribed ? self->resubscribed : "null");
     free(count);
     free(last);
     free(now);
@@ -315,6 +317,22 @@ static void an_address_of_the_publishers_host_only(void **state)
     observing_assert_none(observing, "silent-channel");
 }
 
+/* Tango gives up after 11 s: nobody needs to wait for longer. */
+static void an_address_that_tango_has_given_up(void **state)
+{
+    (void)state;
+    system_t now = usual;
+    now.heartbeats = now.received = 0;
+    now.address = "127.0.0.1";
+    now.resubscribed = "'2026-01-01T00:00:00.000000+00:00'";
+    poll_silently(&now, 2);
+    observing_assert_none(observing, "unreachable-endpoint");
+    poll_silently(&now, 1);
+    const finding_t *finding = observing_find(observing, "unreachable-endpoint");
+    assert_non_null(finding);
+    assert_true(observing_has_evidence(finding, "connected it anew at 2026-01-01T00:00:00"));
+}
+
 static void an_endpoint_that_refuses(void **state)
 {
     (void)state;
@@ -428,6 +446,7 @@ int main(void)
         RULES_TEST(a_watched_publisher_says_why),
         RULES_TEST(a_server_of_the_same_name_elsewhere_is_another_one),
         RULES_TEST(an_address_of_the_publishers_host_only),
+        RULES_TEST(an_address_that_tango_has_given_up),
         RULES_TEST(an_endpoint_that_refuses),
         RULES_TEST(an_endpoint_that_is_not_to_blame),
         RULES_TEST(frozen_events_are_found),

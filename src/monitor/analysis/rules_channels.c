@@ -17,6 +17,9 @@
 /* A heartbeat is due every 10 s: after this time without one, one is late. */
 #define LATE_SECONDS 12
 
+/* A new channel is given more time for its first one, unless Tango itself has lost patience. */
+#define NEW_SECONDS 25
+
 /* ---- the publisher ---- */
 
 /* Whether the streams that a server publishes may have the host of a channel's name. */
@@ -183,6 +186,19 @@ static void add_endpoints(finding_t *finding, const view_t *self)
     }
 }
 
+/* When Tango last connected a channel anew, because it took it for dead; NULL: it didn't. */
+static const char *connected_anew(const view_t *self)
+{
+    const response_t *response = self->part->reply->response;
+    for (size_t i = 0; i < response->subscription_count; i++) {
+        const response_subscription_t *one = &response->subscriptions[i];
+        if (one->last_resubscribed && *one->last_resubscribed && one->channel_name &&
+            strcmp(one->channel_name, self->channel->name) == 0)
+            return one->last_resubscribed;
+    }
+    return NULL;
+}
+
 /* What is pushed and received on the channel. */
 static void add_streams(finding_t *finding, const view_t *self)
 {
@@ -302,16 +318,16 @@ static struct timespec earlier(const struct timespec *time, double seconds)
 
 /*
  * Reports a channel that stands still, since its last heartbeat. It isn't certain before the
- * monitor itself has seen it for longer than a heartbeat takes: a clock may have been set, and a
- * subscriber that was stopped for a while answers before it receives what has come.
+ * monitor itself has seen it for so many seconds, longer than a heartbeat takes: a clock may have
+ * been set, and a subscriber that was stopped for a while answers before it receives what has come.
  */
-static finding_t *report(const rule_t *self, const view_t *view)
+static finding_t *report(const rule_t *self, const view_t *view, double certain_seconds)
 {
     const finding_about_t about = about_of(view);
     finding_t *finding = findings_report(view->input->findings, self, &about);
     double seconds = response_seconds_without_heartbeat(view->part->reply->response, view->channel);
     const double seen = seconds_seen(finding, view->part);
-    if (seen < LATE_SECONDS || finding->polls < 2)
+    if (seen < certain_seconds || finding->polls < 2)
         finding_needs_polls(finding, finding->polls + 1);
     if (!(seconds >= seen))
         seconds = seen;
@@ -391,7 +407,7 @@ void rule_silent_channel(const rule_t *self, const rules_input_t *input, const s
         return;
     const view_t view = view_of(input, part, now);
     if (!blames_endpoint(&view))
-        say_silent(report(self, &view), &view);
+        say_silent(report(self, &view, LATE_SECONDS), &view);
 }
 
 void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
@@ -404,7 +420,11 @@ void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
     const view_t view = view_of(input, part, now);
     if (!blames_endpoint(&view))
         return;
-    finding_t *finding = report(self, &view);
+    const char *anew = connected_anew(&view);
+    finding_t *finding = report(self, &view, anew ? LATE_SECONDS : NEW_SECONDS);
+    if (anew)
+        finding_evidence(
+            finding, "Tango itself took the channel for dead, and connected it anew at %s", anew);
     const size_t which = endpoint_to_blame(&view);
     char *endpoint = describe_endpoint(&view, which);
     if (is_local(view.addresses[which]))
