@@ -3,6 +3,7 @@
 import pytest
 import tango
 from agent_answers import ask, stream
+from findings import findings_of
 from tango_servers import AGENT_LIB, BUILD, wait_for
 
 pytestmark = pytest.mark.not_under_sanitizers("what is found is counted by the agent, which is")
@@ -24,7 +25,7 @@ def push_until_received(pub, sub, count=5):
 # ---- not-connected ----
 
 
-def test_subscriptions_that_cannot_be_made_and_why(servers, database, watch):
+def test_subscriptions_that_cannot_be_made_and_why(servers, database, watch, recording):
     pub = servers.publisher("test/there/1", "there", database=database, agent=True)
     gone = servers.publisher("test/gone/1", "gone", database=database)
     removed = servers.publisher("test/removed/1", "removed", database=database)
@@ -43,7 +44,8 @@ def test_subscriptions_that_cannot_be_made_and_why(servers, database, watch):
         sub.proxy().Subscribe([name, f"{event_type}:stateless"])
     sub.proxy().Subscribe([pub.attribute("attr"), "change:stateless"])
     tango.Database("127.0.0.1", database.port).delete_device("test/removed/1")
-    monitor = watch(sub.name(), "--threshold", "not-connected=8", TANGO_HOST=database.tango_host)
+    options = ["--threshold", "not-connected=8"]
+    monitor = watch(sub.name(), "-o", recording, *options, TANGO_HOST=database.tango_host)
 
     prefix = f"tango://{database.tango_host}/"
     for stream_name, reason in {
@@ -65,6 +67,11 @@ def test_subscriptions_that_cannot_be_made_and_why(servers, database, watch):
     gone.start()
     finding = monitor.wait_until_over("not-connected", stream=prefix + "test/gone/1/burst.change")
     assert finding["text"].startswith("not connected for ")
+    # What the monitor has asked is in the recording.
+    live = monitor.end()
+    read = findings_of("--read", recording, *options)
+    assert {(f["identity"], f["text"]) for f in read} == {(f["identity"], f["text"]) for f in live}
+    assert len(read) == 7
 
 
 def test_a_server_that_is_only_just_being_started(servers, database, watch):
