@@ -92,7 +92,7 @@ static void subscribers_to(const watched_t *servers, size_t count, const char *s
     const subscriber_t *list = subscribers_find(subscribers, stream, respelled, &found);
     assert_int_equal(list == NULL, found == 0);
     char *order = memory_string("");
-    for (size_t i = 0; i < found; i++) {
+    for (size_t i = 0; list && i < found; i++) {
         char *longer = memory_format("%s%zu", order, list[i].server);
         free(order);
         order = longer;
