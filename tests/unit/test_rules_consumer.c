@@ -198,6 +198,37 @@ static void samples_of_the_built_in_command(void **state)
     observing_assert_none(run, "slow-callback");
 }
 
+/* Polled every second, and busy for so many seconds. */
+static void be_busy_for(size_t seconds)
+{
+    const char *const pushing =
+        "{'version': 1, 'agent': {'pid': 8, 'attached': 'x'}, 'server': {'event_streams': {'" STREAM
+        "': {'pushed_event_count': 900}}}}";
+    run->period = 1;
+    for (size_t i = 0; i <= seconds; i++) {
+        char *busy = memory_format(
+            SUBSCRIBER("'event_count': %zu, 'server_counter': %zu, 'lost_event_count': 0",
+                       "'event_count': 1", CALLBACK(100)),
+            i + 1, i + 1);
+        observing_poll(run, (const char *[]){SUB, busy, PUB, pushing, NULL});
+        free(busy);
+    }
+}
+
+static void a_burst_that_takes_some_seconds_is_no_slow_callback(void **state)
+{
+    (void)state;
+    be_busy_for(5);
+    observing_assert_none(run, "slow-callback");
+}
+
+static void more_than_a_burst(void **state)
+{
+    (void)state;
+    be_busy_for(8);
+    assert_non_null(observing_find(run, "slow-callback"));
+}
+
 static void without_monitoring_it_takes_events_that_wait(void **state)
 {
     (void)state;
@@ -327,6 +358,8 @@ int main(void)
         TEST(callbacks_that_take_nearly_all_of_the_time),
         TEST(callbacks_that_leave_time_for_others),
         TEST(samples_of_the_built_in_command),
+        TEST(a_burst_that_takes_some_seconds_is_no_slow_callback),
+        TEST(more_than_a_burst),
         TEST(without_monitoring_it_takes_events_that_wait),
         TEST(all_heartbeats_late_because_of_a_callback),
         TEST(heartbeats_late_for_other_reasons),

@@ -320,6 +320,7 @@ static bool is_sure(const findings_t *self, const finding_t *seen)
 {
     const rule_t *rule = seen->rule;
     return seen->polls >= rule->polls && seen->polls >= seen->polls_needed &&
+           timespec_seconds_between(&seen->reported_since, &seen->seen) >= rule->lasts &&
            (!rule->counts || (double)seen->events >= rule_threshold(rule, self->settings)) &&
            (!rule->holds || finding_seconds(seen) >= rule_threshold(rule, self->settings));
 }

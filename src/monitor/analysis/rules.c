@@ -106,6 +106,7 @@ const rule_t rules[] = {
      .threshold = 0.8,
      .unit = "of the time",
      .polls = 2,
+     .lasts = 5, /* a burst that the queues hold takes some seconds, too */
      .server = rule_slow_callback},
     {.name = "late-heartbeats",
      .group = "stuck",

@@ -69,6 +69,7 @@ struct rule {
     unsigned polls;   /* it must have been reported in so many observations in a row; 0: 1 */
     bool counts;      /* the threshold is how many events it must have, with no more than
                          `keep` seconds between two reports */
+    double lasts;     /* it must have been reported for so many seconds, whatever the threshold */
     double keep;      /* it ends when it wasn't reported for so many seconds; 0: at once */
     bool agent_only;  /* nothing but our agent's answers can show it */
 
