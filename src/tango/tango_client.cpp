@@ -82,7 +82,7 @@ bool has_error(const Tango::DevFailed &failure, CORBA::ULong i, const char *reas
 }
 
 const char no_connection[] = "can't connect to the Tango database";
-const char not_running[] = "its server is not running or can't be reached";
+const char not_running[] = REASON_NOT_RUNNING;
 
 /*
  * What a failure's reasons mean, the most specific first: a database that is down also fails with

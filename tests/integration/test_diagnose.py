@@ -131,6 +131,36 @@ def test_one_of_them_does_not_answer(pair, freeze):
     assert error.get("name").startswith("no-answer: ")
 
 
+def test_one_of_them_crashes_meanwhile(servers, database, recording):
+    """Nothing that is gone is healthy; one that was stopped on purpose is no matter."""
+    publisher, subscriber = make_pair(servers, database, "crashes")
+    names = [publisher.name(), subscriber.name()]
+
+    def diagnosis_while(end):
+        recording.unlink(missing_ok=True)
+        monitor = start_monitor("--diagnose=5", "-o", recording, *names)
+        wait_for(lambda: lines(recording), what="a poll")
+        end()
+        verdict, _ = monitor.communicate(timeout=30)
+        return monitor.returncode, verdict
+
+    status, verdict = diagnosis_while(subscriber.kill)
+    assert status == 1 and verdict.startswith("Not every server went on answering: 2 servers watched"), verdict
+    assert f"{subscriber.admin} stopped answering: its server is not running" in verdict
+    subscriber.start()
+    status, verdict = diagnosis_while(subscriber.stop)
+    assert status == 0 and verdict.startswith("Healthy"), verdict
+
+
+def test_one_without_a_command_to_ask(pair, servers, database):
+    """It runs, so there is nothing to find; but nothing is known of it either."""
+    bare = servers.subscriber("diagnosed/bare/1", instance="bare", database=database)
+    done = run_monitor("--diagnose=1", "--threshold", "no-answer=0", pair[0].name(), bare.name())
+    assert done.returncode == 1
+    assert done.stdout.startswith("Not every server answered: 2 servers (1 never answered)"), done.stdout
+    assert f"{bare.admin} didn't answer: has neither QueryEventAgent nor" in done.stdout
+
+
 def test_interrupted_it_still_gives_its_verdict(pair, start, recording):
     publisher, subscriber = pair
     monitor = start("--diagnose=600", "-o", recording, publisher.name(), subscriber.name())

@@ -190,6 +190,26 @@ static void one_that_was_stopped_on_purpose_is_no_matter(void **state)
     assert_int_equal(verdict(), VERDICT_HEALTHY);
 }
 
+static void one_that_crashed_meanwhile_leaves_it_open(void **state)
+{
+    (void)state;
+    static const char *const crashed[] = {AGENT, "its server is not running or can't be reached"};
+    poll_of(2, (const char *const[]){AGENT, AGENT});
+    diagnosis_add(diagnosis, observation);
+    poll_of(2, crashed);
+    diagnosis_add(diagnosis, observation);
+    assert_int_equal(verdict(), VERDICT_HEALTHY); /* once may be the network */
+    poll_of(2, crashed);
+    diagnosis_add(diagnosis, observation);
+    assert_int_equal(verdict(), VERDICT_INCOMPLETE);
+    char *text = text_of();
+    assert_has(text, "Not every server went on answering: 2 servers watched");
+    free(text);
+    poll_of(2, (const char *const[]){AGENT, AGENT});
+    diagnosis_add(diagnosis, observation);
+    assert_int_equal(verdict(), VERDICT_HEALTHY);
+}
+
 static void what_counts(void **state)
 {
     (void)state;
@@ -421,6 +441,7 @@ int main(void)
         TEST(a_healthy_system_is_one_line),
         TEST(a_server_that_never_answered_is_not_called_healthy),
         TEST(one_that_was_stopped_on_purpose_is_no_matter),
+        TEST(one_that_crashed_meanwhile_leaves_it_open),
         TEST(what_counts),
         TEST(what_would_be_found_if_one_watched_longer),
         TEST(what_to_do_is_said_once),

@@ -110,6 +110,21 @@ static void a_server_that_was_stopped(void **state)
     assert_null(found("no-answer"));
 }
 
+/* It says nothing of the events, and isn't down. */
+static void a_server_without_a_command_to_ask(void **state)
+{
+    (void)state;
+    poll_one(1, REASON_NO_COMMAND ": start it with the agent");
+    poll_one(100, REASON_NO_COMMAND ": start it with the agent");
+    assert_null(found("no-answer"));
+    poll_one(1, HEALTHY);
+    poll_one(1, REASON_COMMAND_GONE ": QueryEventSystem is gone");
+    poll_one(100, REASON_COMMAND_GONE ": QueryEventSystem is gone");
+    assert_text("no-answer", "dserver/s/0 can't be watched any more: it was restarted without the "
+                             "agent: QueryEventSystem is gone");
+    assert_int_equal(found("no-answer")->severity, SEVERITY_WARNING);
+}
+
 static void full_tables(void **state)
 {
     (void)state;
@@ -226,6 +241,7 @@ int main(void)
         TEST(nothing_is_found_where_all_is_well),
         TEST(a_server_that_does_not_answer),
         TEST(a_server_that_was_stopped),
+        TEST(a_server_without_a_command_to_ask),
         TEST(full_tables),
         TEST(an_answer_that_is_not_whole),
         TEST(events_that_nobody_subscribed_to),

@@ -11,13 +11,19 @@
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part)
 {
     const char *error = part->reply->error ? part->reply->error : "no answer";
-    if (strcmp(error, REASON_STOPPED) == 0)
+    const bool is_unasked = strncmp(error, REASON_NO_COMMAND, strlen(REASON_NO_COMMAND)) == 0;
+    if (strcmp(error, REASON_STOPPED) == 0 || is_unasked)
         return;
     const char *server = part->reply->server;
     const finding_about_t about = {.server = server};
     finding_t *finding = findings_report(input->findings, self, &about);
     finding_say(finding, "no answer from %s: %s", server, error);
     finding_evidence(finding, "%s", error);
+    if (strncmp(error, REASON_COMMAND_GONE, strlen(REASON_COMMAND_GONE)) != 0)
+        return;
+    finding->severity = SEVERITY_WARNING;
+    finding_say(finding, "%s can't be watched any more: %s", server, error);
+    finding_advise(finding, "The server runs. Start it with the agent, as it was before.");
 }
 
 void rule_uncounted(const rule_t *self, const rules_input_t *input, const server_part_t *part)

@@ -69,17 +69,31 @@ typedef struct {
     address_kind_t addresses[2];
 } view_t;
 
+static bool begins_with(const char *text, const char *begin)
+{
+    return text && strncmp(text, begin, strlen(begin)) == 0;
+}
+
+static publisher_state_t state_of(const reply_t *publisher)
+{
+    const char *error = publisher->error;
+    /* What isn't an answer of ours is an answer all the same. */
+    if (publisher->response || begins_with(error, REASON_NO_COMMAND) ||
+        begins_with(error, REASON_COMMAND_GONE))
+        return PUBLISHER_ANSWERS;
+    return begins_with(error, REASON_STOPPED)       ? PUBLISHER_STOPPED
+           : begins_with(error, REASON_NOT_RUNNING) ? PUBLISHER_GONE
+           : begins_with(error, "no answer")        ? PUBLISHER_HANGS
+                                                    : PUBLISHER_UNKNOWN;
+}
+
 static void find_state(view_t *self)
 {
     const check_t *check =
         checks_find(&self->input->snapshot->checks, CHECK_DEVICE, self->channel->name);
     if (self->publisher) {
-        const char *error = self->publisher->error;
-        self->state_text = error;
-        self->state = self->publisher->response                      ? PUBLISHER_ANSWERS
-                      : error && strcmp(error, REASON_STOPPED) == 0  ? PUBLISHER_STOPPED
-                      : error && strncmp(error, "no answer", 9) == 0 ? PUBLISHER_HANGS
-                                                                     : PUBLISHER_GONE;
+        self->state_text = self->publisher->error;
+        self->state = state_of(self->publisher);
         return;
     }
     if (!check)

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/printable.h"
+#include "base/reasons.h"
 #include "monitor/poll/poller_parts.h"
 #include "tango/tango_client.h"
 
@@ -64,9 +65,8 @@ void poller_check_commands(poller_t *self, worker_t *worker)
         worker->passed_over = worker->optional;
         worker->failed = worker->wrong = !worker->optional;
         if (worker->wrong)
-            worker->complaint = memory_format(
-                "%s: has neither QueryEventAgent nor QueryEventSystem: " WORKER_LOAD_THE_AGENT,
-                worker->admin.name);
+            worker->complaint = memory_format("%s: " REASON_NO_COMMAND ": " WORKER_LOAD_THE_AGENT,
+                                              worker->admin.name);
     } else if (self->perf && !worker_has_perf(commands)) {
         worker->complaint = memory_format(
             "%s: has neither EnableEventSystemPerfMon nor StartEventSystemPerfMon, so "

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/monotonic.h"
+#include "base/reasons.h"
 
 /* Enough for a CORBA call and for parsing an answer as deep as the JSON library accepts; small,
  * since there may be hundreds of servers. */
@@ -90,7 +91,7 @@ static void switch_perf(worker_t *self, bool on, tango_error_t *error)
 {
     const tango_event_commands_t *commands = &self->commands;
     if (!self->device)
-        own_error(error, TANGO_ERROR_NOT_RUNNING, "its server is not running or can't be reached");
+        own_error(error, TANGO_ERROR_NOT_RUNNING, REASON_NOT_RUNNING);
     else if (!worker_has_perf(commands))
         own_error(error, TANGO_ERROR_NO_COMMAND, "it has no command for that");
     else if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
@@ -109,8 +110,8 @@ static bool refresh_commands(worker_t *self, tango_error_t *error)
     if (!worker_has_query(&commands)) {
         const bool had = worker_has_query(&self->commands);
         own_error(error, TANGO_ERROR_NO_COMMAND,
-                  had ? "it was restarted without the agent: QueryEventSystem is gone"
-                      : "has neither QueryEventAgent nor QueryEventSystem: " WORKER_LOAD_THE_AGENT);
+                  had ? REASON_COMMAND_GONE ": QueryEventSystem is gone"
+                      : REASON_NO_COMMAND ": " WORKER_LOAD_THE_AGENT);
         return false;
     }
     self->commands = commands;

@@ -91,8 +91,10 @@ static void add_servers(diagnosis_t *self, const snapshot_t *snapshot)
         server->polls++;
         if (reply->response) {
             server->answers++;
+            server->failed_last = 0;
             server->dialect = reply->response->dialect;
         } else {
+            server->failed_last++;
             server->error = memory_string(reply->error ? reply->error : "no answer");
         }
     }
@@ -204,6 +206,14 @@ static void take_totals(const diagnosis_t *self, diagnosis_result_t *result)
     result->lost_is_derived = sums.sum.is_derived;
 }
 
+/* One time-out is nothing; one that crashed or hangs doesn't answer any more. */
+static bool is_missing(const diagnosis_server_t *server)
+{
+    enum { SEVERAL = 2 };
+    return server->error && strcmp(server->error, REASON_STOPPED) != 0 &&
+           (server->answers == 0 || server->failed_last >= SEVERAL);
+}
+
 const diagnosis_result_t *diagnosis_result(diagnosis_t *self)
 {
     diagnosis_result_t *result = &self->result;
@@ -218,7 +228,7 @@ const diagnosis_result_t *diagnosis_result(diagnosis_t *self)
     for (size_t i = 0; i < result->server_count; i++) {
         const diagnosis_server_t *server = &result->servers[i];
         result->answered += server->answers > 0;
-        result->missing += server->answers == 0 && strcmp(server->error, REASON_STOPPED) != 0;
+        result->missing += is_missing(server);
         result->without_agent += server->answers > 0 && server->dialect != RESPONSE_AGENT;
     }
     take_totals(self, result);

@@ -16,7 +16,8 @@
 
 typedef enum {
     VERDICT_UNKNOWN,    /* no server ever answered */
-    VERDICT_INCOMPLETE, /* nothing was found that counts, but some server never answered */
+    VERDICT_INCOMPLETE, /* nothing was found that counts, but some server never answered, or didn't
+                           go on answering */
     VERDICT_HEALTHY,    /* nothing was found that counts */
     VERDICT_FOUND
 } verdict_t;
@@ -29,6 +30,7 @@ typedef struct {
     char *server;
     size_t polls;
     size_t answers;
+    size_t failed_last;         /* how many of its last polls it didn't answer, in a row */
     char *error;                /* why it didn't answer the last time; NULL: it did */
     response_dialect_t dialect; /* of its last answer */
 } diagnosis_server_t;
@@ -52,8 +54,8 @@ typedef struct {
     struct timespec last; /* the time of that */
     const diagnosis_server_t *servers;
     size_t server_count;
-    size_t answered;      /* of them, those that answered at least once */
-    size_t missing;       /* those that never did, though nobody stopped them on purpose */
+    size_t answered; /* of them, those that answered at least once */
+    size_t missing;  /* those that never did, or no more, though nobody stopped them on purpose */
     size_t without_agent; /* of those that answered */
     size_t streams;       /* published */
     size_t subscriptions;

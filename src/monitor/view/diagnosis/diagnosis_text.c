@@ -49,7 +49,10 @@ static char *headline(const diagnosis_result_t *result)
         text = memory_string("No verdict: no server answered");
         break;
     case VERDICT_INCOMPLETE:
-        text = memory_format("Not every server answered%s%s", any ? ", " : "", counts);
+        text = memory_format("Not every server %s%s%s",
+                             result->answered < result->server_count ? "answered"
+                                                                     : "went on answering",
+                             any ? ", " : "", counts);
         break;
     case VERDICT_HEALTHY:
         text = memory_format("Healthy%s%s%s", any ? ", as far as it counts (" : "", counts,
