@@ -289,6 +289,36 @@ static void a_watched_publisher_says_why(void **state)
     }
 }
 
+/* Until Tango has had time to connect again, it isn't the endpoint's fault. */
+static void a_publisher_that_came_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *error;
+        severity_t severity;
+    } cases[] = {{REASON_NOT_RUNNING, SEVERITY_FAULT}, {REASON_STOPPED, SEVERITY_WARNING}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        system_t now = usual;
+        now.publisher = cases[i].error;
+        poll_silently(&now, 5);
+        now.publisher = NULL;
+        now.pushed = 0;
+        poll_silently(&now, 1);
+        const finding_t *finding = observing_assert(
+            observing, "silent-channel",
+            "no heartbeat from " PUB " at " SUB " for 53 s: the publisher didn't answer until 10 s "
+            "ago, and Tango is still connecting");
+        assert_int_equal(finding->severity, cases[i].severity);
+        poll_silently(&now, 3);
+        finding = observing_assert(observing, "silent-channel",
+                                   "no heartbeat from " PUB " at " SUB " for 83 s, though the "
+                                   "publisher answers (tcp://10.0.0.7:100)");
+        assert_int_equal(finding->severity, SEVERITY_FAULT);
+        end(NULL);
+        begin(NULL);
+    }
+}
+
 static void a_server_of_the_same_name_elsewhere_is_another_one(void **state)
 {
     (void)state;
@@ -447,6 +477,7 @@ int main(void)
         RULES_TEST(what_cannot_be_judged_is_not),
         RULES_TEST(checks_say_why),
         RULES_TEST(a_watched_publisher_says_why),
+        RULES_TEST(a_publisher_that_came_back),
         RULES_TEST(a_server_of_the_same_name_elsewhere_is_another_one),
         RULES_TEST(an_address_of_the_publishers_host_only),
         RULES_TEST(an_address_that_tango_has_given_up),

@@ -163,9 +163,10 @@ static bool has_evidence(const finding_t *finding, const char *text)
     return false;
 }
 
-#define POLLING   "'state': 'polling', 'state_micros': 90000"
-#define CALLBACKS "'state': 'callbacks', 'state_micros': 2000000, 'topic': '" TOPIC "'"
-#define JUST_NOW  "'state': 'polling', 'state_micros': 3"
+#define POLLING         "'state': 'polling', 'state_micros': 90000"
+#define CALLBACKS       "'state': 'callbacks', 'state_micros': 2000000, 'topic': '" TOPIC "'"
+#define CALLBACKS_SHORT "'state': 'callbacks', 'state_micros': 20000, 'topic': '" TOPIC "'"
+#define JUST_NOW        "'state': 'polling', 'state_micros': 3"
 
 /* A publisher and a subscriber that has received all. */
 static system_t in_order(bool agent, int64_t count)
@@ -377,6 +378,7 @@ static void what_waits_for_a_callback(void **state)
         const char *state;
         const char *text;
     } cases[] = {{CALLBACKS, "wait behind a callback of " TOPIC " that has been running for 2.0 s"},
+                 {CALLBACKS_SHORT, "they wait for callbacks, now one of " TOPIC ", or are lost"},
                  {"'state': 'order', 'state_micros': 9, 'delayed_micros': 3000000",
                   "wait for a subscription that " SUB " has been making for 3.0 s"},
                  {JUST_NOW, "until " SUB " has read what came before"}};
@@ -453,6 +455,23 @@ static void what_an_outage_lost_is_counted_once(void **state)
     assert_found("unnoticed-loss", 0, 0, "has noticed 50 lost ones since");
     assert_int_equal(found("unnoticed-loss")->events_in_all, 0);
     assert_int_equal(count_of_run(), 2);
+}
+
+/* What the subscriber hadn't read yet went with the connection. */
+static void a_publisher_that_ended_with_events_in_the_queue(void **state)
+{
+    (void)state;
+    system_t seen = in_order(true, 100);
+    poll_at(&seen);
+    seen.pushed = 800;
+    poll_at(&seen);
+    seen.process = 10;
+    seen.pushed = seen.counter = 5;
+    seen.received += 5;
+    seen.restarts = 1;
+    seen.resubscribed = "2026-01-01T00:00:50.500000Z";
+    poll_at(&seen);
+    assert_found("outage", 700, 705, PUB " ended before " SUB " had received them");
 }
 
 static void a_restarted_publisher(void **state)
@@ -584,6 +603,7 @@ int main(void)
         TEST(what_waits_for_a_callback),
         TEST(a_connection_that_was_down),
         TEST(what_an_outage_lost_is_counted_once),
+        TEST(a_publisher_that_ended_with_events_in_the_queue),
         TEST(a_restarted_publisher),
         TEST(an_orderly_restart),
         TEST(events_of_a_publisher_that_is_not_connected_again),

@@ -245,9 +245,6 @@ static void add_streams(finding_t *finding, const view_t *self)
         finding_evidence(finding,
                          "%zu subscription%s through this channel: %" PRId64 " events received",
                          topics, topics == 1 ? "" : "s", received);
-    if (!self->publisher)
-        finding_evidence(finding, "%s isn't watched: name it, too, to see what it pushes",
-                         self->channel->name);
 }
 
 static void add_evidence(finding_t *finding, const view_t *self)
@@ -307,12 +304,18 @@ static bool stands_still(const server_part_t *part, const response_channel_t *no
            !(response_seconds_without_heartbeat(response, now) < LATE_SECONDS);
 }
 
+/* What a finding remembers as its peaks, in seconds: before its first report, for how long the
+ * channel had been seen to stand still; and since it began, until when the publisher was down,
+ * negative if it had been stopped. */
+enum { SEEN, DOWN };
+
 /* For how long the monitor has seen it stand still: from the answer before the first report. */
 static double seconds_seen(finding_t *finding, const server_part_t *part)
 {
     if (finding->polls == 1)
-        finding->peaks[0] = fmax(0, part->seconds);
-    return finding->peaks[0] + timespec_seconds_between(&finding->reported_since, &finding->seen);
+        finding->peaks[SEEN] = fmax(0, part->seconds);
+    return finding->peaks[SEEN] +
+           timespec_seconds_between(&finding->reported_since, &finding->seen);
 }
 
 static struct timespec earlier(const struct timespec *time, double seconds)
@@ -353,6 +356,18 @@ static finding_t *report(const rule_t *self, const view_t *view, double certain_
     return finding;
 }
 
+/* So long ago it was down, though it answers now; NAN: it wasn't, or Tango has had time enough. */
+static double back_for(finding_t *finding, const view_t *self, double enough)
+{
+    const double seconds = finding_seconds(finding);
+    if (self->state == PUBLISHER_GONE || self->state == PUBLISHER_HANGS)
+        finding->peaks[DOWN] = seconds;
+    else if (self->state == PUBLISHER_STOPPED)
+        finding->peaks[DOWN] = -seconds;
+    const double back = seconds - fabs(finding->peaks[DOWN]);
+    return finding->peaks[DOWN] != 0 && back <= enough ? back : NAN;
+}
+
 /*
  * Whether it is the endpoint that is to blame for a channel that never had a heartbeat: its address
  * is one that others can't reach, or can't be reached from here.
@@ -366,8 +381,9 @@ static bool blames_endpoint(const view_t *self)
     return is_local(self->addresses[0]) || (failed && self->state == PUBLISHER_ANSWERS);
 }
 
-static void say_silent(finding_t *finding, const view_t *self)
+static void say_silent(finding_t *finding, const view_t *self, double threshold)
 {
+    const double back = back_for(finding, self, threshold);
     char *what = memory_format(
         never_came(self->channel) ? "no heartbeat from %s at %s since it connected %.0f s ago"
                                   : "no heartbeat from %s at %s for %.0f s",
@@ -399,12 +415,23 @@ static void say_silent(finding_t *finding, const view_t *self)
                        "blocked.");
         break;
     case PUBLISHER_ANSWERS:
-        if (has_failed(self->checks[which]))
+        if (back >= 0) {
+            if (finding->peaks[DOWN] < 0)
+                finding->severity = SEVERITY_WARNING;
+            finding_say(
+                finding,
+                "%s: the publisher didn't answer until %.0f s ago, and Tango is still connecting",
+                what, back);
+            finding_advise(finding,
+                           "Wait: Tango connects again by itself, within 10 to 20 s as a rule. See "
+                           "why the publisher was down: in its log, or with coredumpctl.");
+        } else if (has_failed(self->checks[which])) {
             finding_say(finding,
                         "%s: the publisher answers, but not at its event endpoint (%s): %s", what,
                         endpoint, self->checks[which]->text);
-        else
+        } else {
             finding_say(finding, "%s, though the publisher answers (%s)", what, endpoint);
+        }
         break;
     case PUBLISHER_UNKNOWN:
         finding_say(finding, "%s (%s)", what, endpoint);
@@ -421,7 +448,7 @@ void rule_silent_channel(const rule_t *self, const rules_input_t *input, const s
         return;
     const view_t view = view_of(input, part, now);
     if (!blames_endpoint(&view))
-        say_silent(report(self, &view, LATE_SECONDS), &view);
+        say_silent(report(self, &view, LATE_SECONDS), &view, rule_threshold(self, input->settings));
 }
 
 void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,

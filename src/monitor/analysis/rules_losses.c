@@ -392,6 +392,9 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
                             "prevent it: " LARGER_QUEUES);
 }
 
+/* It is one callback that events wait behind, not many. */
+#define LONG_MICROS 1e6
+
 void rule_not_received(const rule_t *self, const rules_input_t *input,
                        const rule_subscription_t *subscription)
 {
@@ -407,6 +410,9 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
     if (where == OF_NEW_PROCESS)
         finding_say(finding, "%s not received: none has come to %s since %s was restarted", which,
                     subscriber, publisher_named(finding));
+    else if (consumer->topic && consumer->state_micros < LONG_MICROS)
+        finding_say(finding, "%s not received: they wait for callbacks, now one of %s, or are lost",
+                    which, consumer->topic);
     else if (consumer->topic)
         finding_say(finding,
                     "%s not received: they wait behind a callback of %s that has been running for "
@@ -449,7 +455,12 @@ void rule_outage(const rule_t *self, const rules_input_t *input,
     char *text = lost_text(finding, subscription);
     const char *publisher = publisher_named(finding);
     const char *subscriber = subscriber_of(subscription);
-    if (subscription->row && subscription->row->publisher_restarted)
+    const bool restarted = subscription->row && subscription->row->publisher_restarted;
+    /* More than the new process has numbered. */
+    if (restarted && lost > subscription->now->counts.server_counter)
+        finding_say(finding, "%s: %s ended before %s had received them", text, publisher,
+                    subscriber);
+    else if (restarted)
         finding_say(finding, "%s: %s was restarted, and %s wasn't connected to it yet", text,
                     publisher, subscriber);
     else if (was_early)
@@ -567,7 +578,8 @@ void rule_duplicates(const rule_t *self, const rules_input_t *input,
         finding_evidence(finding, "all events came with the counter 0, as cppTango 9.3 sends them "
                                   "from a server without a database");
         finding_advise(finding,
-                       "Run %s with a database, or with cppTango 9.4 or later; a subscriber older "
+                       "Run %s with a database or a property file (-file=), or with cppTango 10; a "
+                       "subscriber older "
                        "than cppTango 10 hands all events to its callbacks.",
                        publisher_named(finding));
     } else {
