@@ -1,5 +1,6 @@
 #include "base/timespec.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -63,4 +64,19 @@ bool timespec_parse(const char *text, struct timespec *time)
 double timespec_seconds_between(const struct timespec *from, const struct timespec *to)
 {
     return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
+struct timespec timespec_later(const struct timespec *time, double seconds)
+{
+    struct timespec result = *time;
+    if (!(fabs(seconds) < 1e9))
+        return result;
+    const double whole = floor(seconds);
+    result.tv_sec += (time_t)whole;
+    result.tv_nsec += (long)((seconds - whole) * 1e9);
+    if (result.tv_nsec >= 1000000000) {
+        result.tv_nsec -= 1000000000;
+        result.tv_sec++;
+    }
+    return result;
 }

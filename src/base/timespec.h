@@ -16,4 +16,8 @@ bool timespec_parse(const char *text, struct timespec *time);
 /* From one time to another, in seconds. */
 double timespec_seconds_between(const struct timespec *from, const struct timespec *to);
 
+/* So many seconds later; earlier, if they are negative. Fewer than 1e9 either way, or the time
+ * itself is returned. */
+struct timespec timespec_later(const struct timespec *time, double seconds);
+
 #endif

@@ -82,7 +82,7 @@ def test_a_libtango_that_can_not_be_watched_as_a_whole(servers, database, tmp_pa
     finding = monitor.wait_for("unwatched")
     what = ask(half)["agent"]["unwatched"]
     assert "callbacks" in what and "received events" not in what
-    assert finding["text"] == f"not watched in {half.admin}: {what}"
+    assert finding["text"] == f"the agent in {half.admin} can't watch: {what}"
     assert ask(whole)["agent"]["unwatched"] is None
     assert len(of_rule(monitor.end(), "unwatched")) == 1
 

@@ -94,7 +94,7 @@ def test_a_check_that_nobody_wants_is_not_made(servers, database, watch):
     sub = servers.subscriber("test/unasked/2", "unasked", database=database, agent=True)
     sub.proxy().Subscribe([pub.attribute("nosuch"), "change:stateless"])
     monitor = watch(sub.name(), "--no-checks", "--threshold", "not-connected=8")
-    assert "not known why" in monitor.wait_for("not-connected")["text"]
+    assert "the reason isn't known" in monitor.wait_for("not-connected")["text"]
 
 
 # ---- name-mismatch ----

@@ -50,7 +50,7 @@ def test_a_callback_that_never_returns(servers, database, watch):
     assert finding["severity"] == "fault" and finding["seconds"] >= 2
     assert finding["stream"].endswith("/stuck/pub/1/burst.change")
     assert finding["publisher"].endswith(f"dserver/{pub.server_name}")
-    assert "1 other stream of 1 publisher waits" in finding["text"]
+    assert "1 other stream waits for it" in finding["text"]
     # Since the callback began, not since it was noticed.
     began = time.time() - consumer_of(sub)["state_micros"] / 1e6
     assert abs(datetime.fromisoformat(finding["since"]).timestamp() - began) < 0.5
@@ -87,7 +87,7 @@ def test_subscribing_under_a_lock_that_a_callback_wants(servers, database, watch
     finding = monitor.wait_for("delayed", subscriber=f"dserver/{sub.server_name}")
     assert sub.proxy().error_waits
     assert finding["severity"] == "fault" and finding["seconds"] >= 2
-    assert "a subscription is being made and doesn't come to an end" in finding["text"]
+    assert "it is making a subscription, and that doesn't finish" in finding["text"]
     assert any("no callback is running" in line for line in finding["evidence"])
     assert monitor.found("stuck-callback") == []
     sub.kill()  # it would never end by itself
@@ -147,7 +147,7 @@ def test_the_same_without_monitoring(servers, database, watch, seconds, slow):
         monitor.wait_for_polls(1)
     if slow:
         finding = monitor.wait_for("slow-callback", subscriber=f"dserver/{sub.server_name}")
-        assert "was in callbacks at each of the last polls" in finding["text"]
+        assert "was in a callback at each of the last polls" in finding["text"]
         assert "-m" in finding["advice"]
     else:
         monitor.wait_for_polls(3)
@@ -186,7 +186,7 @@ def test_all_heartbeats_are_late_because_of_a_callback(servers, database, watch)
     assert finding["severity"] == "warning"
     assert "/late/pub/1/burst.change took" in finding["text"]
     # Of one channel or of both: Tango may have connected the other one again meanwhile.
-    assert re.match(r"[1-9] heartbeats? hadn't come", finding["evidence"][0])
+    assert re.match(r"[1-9] heartbeats? hadn't arrived", finding["evidence"][0])
 
 
 def test_late_heartbeats_of_one_publisher_are_no_matter_of_callbacks(servers, database, watch, freeze):

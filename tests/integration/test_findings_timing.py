@@ -83,7 +83,7 @@ def test_the_clock_of_a_publisher_that_is_not_watched(servers, database, watch):
     push_some(pub, monitor, "PushBurst", 20)
     finding = monitor.wait_for("clocks", publisher=f"dserver/{pub.server_name}")
     assert finding["subscriber"].endswith(f"dserver/{sub.server_name}")
-    assert "before their own timestamps: the clocks of the two differ, or its code sets them" in finding["text"]
+    assert "before their own timestamps: the clocks differ, or the publisher's code sets them" in finding["text"]
 
 
 def test_timestamps_that_the_code_sets(servers, database, watch):
@@ -95,7 +95,7 @@ def test_timestamps_that_the_code_sets(servers, database, watch):
         pub.proxy().PushAsOf([20, 3])
         monitor.wait_for_polls(1)
     finding = monitor.wait_for("clocks", subscriber=f"dserver/{sub.server_name}")
-    assert "before their own timestamps: its code sets them, since the clocks agree" in finding["text"]
+    assert "before their own timestamps: the publisher's code sets them, since the clocks agree" in finding["text"]
     assert finding["text"].split(" s before")[0].rpartition(" ")[2] in ("2.99", "3"), finding["text"]
 
 

@@ -283,7 +283,7 @@ static void what_to_do_is_said_once(void **state)
     assert_has(text, "FAULT    lost 1 on a/b/c/d.change  [overflow]\n");
     assert_has(text, "         - s is?[31m red\n");
     assert_int_equal(count_of(text, "What to do: "), 2);
-    assert_int_equal(count_of(text, "What to do: as said above\n"), 1);
+    assert_int_equal(count_of(text, "What to do: As said above.\n"), 1);
     free(text);
 }
 

@@ -95,7 +95,7 @@ static void a_server_that_does_not_answer(void **state)
     poll_one(9, "no answer within 3 s");
     assert_null(found("no-answer"));
     poll_one(1, "no answer within 3 s");
-    assert_text("no-answer", "no answer from dserver/s/0: no answer within 3 s");
+    assert_text("no-answer", "no answer from dserver/s/0 within 3 s");
     poll_one(1, HEALTHY);
     assert_null(found("no-answer"));
 }
@@ -142,15 +142,15 @@ static void an_answer_that_is_not_whole(void **state)
     poll_one(1, LEFT_OUT("'event_callbacks': 0"));
     assert_null(found("truncated"));
     poll_one(1, LEFT_OUT("'event_streams': 2, 'event_callbacks': 31"));
-    assert_text("truncated", "the answer of dserver/s/0 would be too large and lacks 2 published "
+    assert_text("truncated", "the answer of dserver/s/0 would be too large, and lacks 2 published "
                              "streams and 31 subscriptions");
     poll_one(1, LEFT_OUT("'not_connected': 1"));
-    assert_text("truncated", "the answer of dserver/s/0 would be too large and lacks 1 "
+    assert_text("truncated", "the answer of dserver/s/0 would be too large, and lacks 1 "
                              "subscription that is not connected");
     poll_one(1, LEFT_OUT("'event_counters': 1, 'event_streams': 1, 'event_callbacks': 1, "
                          "'not_connected': 2, 'event_channels': 3"));
     assert_text("truncated",
-                "the answer of dserver/s/0 would be too large and lacks 1 event counter, 1 "
+                "the answer of dserver/s/0 would be too large, and lacks 1 event counter, 1 "
                 "published stream, 1 subscription, 2 subscriptions that are not connected and 3 "
                 "event channels");
 #undef LEFT_OUT
@@ -192,13 +192,15 @@ static void agents_that_can_not_watch_everything(void **state)
     static const char half[] = AGENT("'unwatched': 'callbacks'");
     static const char other[] = AGENT("'unwatched': 'events'");
     poll_after(1, 3, (const char *const[]){HEALTHY, half, HEALTHY});
-    assert_text("unwatched", "not watched in dserver/s/1: callbacks");
+    assert_text("unwatched", "the agent in dserver/s/1 can't watch: callbacks");
     poll_after(1, 3, (const char *const[]){half, HEALTHY, half});
-    assert_text("unwatched", "not watched in dserver/s/0 and dserver/s/2: callbacks");
+    assert_text("unwatched", "the agent in dserver/s/0 and dserver/s/2 can't watch: callbacks");
     poll_after(1, 4, (const char *const[]){half, half, HEALTHY, half});
-    assert_text("unwatched", "not watched in dserver/s/0, dserver/s/1 and dserver/s/3: callbacks");
+    assert_text("unwatched",
+                "the agent in dserver/s/0, dserver/s/1 and dserver/s/3 can't watch: callbacks");
     poll_after(1, 5, (const char *const[]){half, half, half, half, half});
-    assert_text("unwatched", "not watched in dserver/s/0, dserver/s/1 and 3 more: callbacks");
+    assert_text("unwatched",
+                "the agent in dserver/s/0, dserver/s/1 and 3 more can't watch: callbacks");
     poll_after(1, 3, (const char *const[]){other, half, other});
     size_t count = 0;
     findings_now(observation->findings, &count);

@@ -63,10 +63,10 @@ static void a_stream_is_expected_under_another_host_name(void **state)
     poll(PUSHES("new:1", 12, "'has_subscribers': true"), subscriber);
     observing_assert_none(run, "name-mismatch"); /* after 10 s */
     poll(PUSHES("new:1", 17, "'has_subscribers': true"), subscriber);
-    const finding_t *found = observing_assert(
-        run, "name-mismatch",
-        "a/b/c/x.change reaches " SUB " no more: " PUB
-        " pushes it under the name of the host new:1, and it is expected under old:1");
+    const finding_t *found =
+        observing_assert(run, "name-mismatch",
+                         "a/b/c/x.change no longer reaches " SUB ": " PUB
+                         " pushes it under the host name new:1, but it is expected under old:1");
     assert_int_equal(found->events, 7);
     assert_string_equal(found->about.stream, "tango://old:1/a/b/c/x.change");
     assert_string_equal(found->about.publisher, PUB);
@@ -112,11 +112,21 @@ static void a_subscription_that_is_not_confirmed(void **state)
     poll(PUSHES("old:1", 10, FORGOTTEN), subscriber);
     const finding_t *found =
         observing_assert(run, "expired",
-                         PUB " pushes a/b/c/x.change no more, though " SUB
-                             " listens: its subscription has not been confirmed for 720 s");
+                         PUB " no longer pushes a/b/c/x.change, though " SUB
+                             " listens: its subscription hasn't been confirmed for 720 s");
     assert_string_equal(found->about.server, PUB);
     assert_string_equal(found->about.subscriber, SUB);
     assert_true(observing_has_evidence(found, "heartbeats go on"));
+}
+
+static void a_subscription_that_was_never_confirmed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        poll(PUSHES("old:1", 10, "'has_subscribers': false"), EXPECTS(5, NOT_RENEWED, ALIVE));
+    observing_assert(run, "expired",
+                     PUB " no longer pushes a/b/c/x.change, though " SUB
+                         " listens: its subscription was never confirmed");
 }
 
 static void streams_that_nobody_listens_to(void **state)
@@ -170,6 +180,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(names_that_may_be_of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(a_subscription_that_is_not_confirmed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_subscription_that_was_never_confirmed, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_that_nobody_listens_to, setup, teardown),
         cmocka_unit_test_setup_teardown(streams_that_were_never_pushed, setup, teardown),
     };

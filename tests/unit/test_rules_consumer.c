@@ -53,8 +53,8 @@ static void a_callback_that_does_not_return(void **state)
     poll(SUBSCRIBER("'event_count': 1", "'event_count': 1", CALLBACK(19900000)));
     const finding_t *found =
         observing_assert(run, "stuck-callback",
-                         "a callback of " STREAM " has been running for 20 s in " SUB
-                         ": 1 other stream of 2 publishers waits");
+                         "a callback for " STREAM " has been running for 20 s in " SUB
+                         ": 1 other stream waits for it");
     assert_string_equal(found->about.stream, STREAM);
     assert_string_equal(found->about.publisher, PUB);
     assert_int_equal(found->since.tv_sec, run->time - 20);
@@ -108,16 +108,16 @@ static void a_subscription_that_does_not_come_to_an_end(void **state)
                     "'state': 'polling', 'topic': null, 'state_micros': 4, 'delayed_micros': "
                     "14900000"));
     const finding_t *found = observing_assert(run, "delayed",
-                                              SUB " has received nothing for 15 s: a subscription "
-                                                  "is being made and doesn't come to an end");
+                                              SUB " has received nothing for 15 s: it is making a "
+                                                  "subscription, and that doesn't finish");
     assert_int_equal(found->since.tv_sec, run->time - 15);
     assert_true(observing_has_evidence(found, "no callback is running"));
     poll(SUBSCRIBER("'event_count': 1", "'event_count': 1",
                     "'state': 'callbacks', 'topic': '" TOPIC "', 'state_micros': 26000000, "
                     "'delayed_micros': 24900000"));
     observing_assert(run, "delayed",
-                     SUB " has received nothing for 25 s: a subscription is being made, while a "
-                         "callback of " STREAM " is running");
+                     SUB " has received nothing for 25 s: it is making a subscription, while a "
+                         "callback for " STREAM " is running");
 }
 
 /* ---- slow-callback ---- */
@@ -135,8 +135,8 @@ static void callbacks_that_take_nearly_all_of_the_time(void **state)
     poll(SUBSCRIBER(TOOK(3000, 25500000000), TOOK(30, 300000000), POLLING));
     const finding_t *found =
         observing_assert(run, "slow-callback",
-                         "callbacks take 86 % of the time of " SUB ", those of " STREAM
-                         " 85 %: 8.5 ms each at 100/s, and everything else waits");
+                         "callbacks take 86 % of the time of " SUB ", those for " STREAM
+                         " 85 %: 8.5 ms each at 100/s, while everything else waits");
     assert_true(observing_has_evidence(found, OTHER ": 1.0 % of the time, 10 events"));
 }
 
@@ -182,7 +182,7 @@ static void samples_of_the_built_in_command(void **state)
     const finding_t *found =
         observing_assert(run, "slow-callback",
                          "callbacks take 90 % of the time of " SUB
-                         ", those of x 72 %: 9 ms each at 80/s, and everything else waits");
+                         ", those for x 72 %: 9 ms each at 80/s, while everything else waits");
     assert_true(observing_has_evidence(found, "estimated from samples"));
     for (int i = 3; i < 6; i++) {
         char *answer = built_in(1000 * i, 200, 7000);
@@ -249,7 +249,7 @@ static void without_monitoring_it_takes_events_that_wait(void **state)
     }
     const finding_t *found =
         observing_assert(run, "slow-callback",
-                         SUB " was in callbacks at each of the last polls, now in one of " STREAM
+                         SUB " was in a callback at each of the last polls, now in one for " STREAM
                              ", and 650 events haven't arrived");
     assert_non_null(found->advice);
     /* In callbacks, and all has arrived. */
@@ -277,9 +277,9 @@ static void all_heartbeats_late_because_of_a_callback(void **state)
     poll(CHANNELS(9, 2, 11, 1, 25000000));
     const finding_t *found =
         observing_assert(run, "late-heartbeats",
-                         "all heartbeats of " SUB
-                         " (2 channels) came late, because a callback of " STREAM " took 25 s");
-    assert_true(observing_has_evidence(found, "3 heartbeats hadn't come"));
+                         "all heartbeats to " SUB
+                         " (2 channels) came late, because a callback for " STREAM " took 25 s");
+    assert_true(observing_has_evidence(found, "3 heartbeats hadn't arrived"));
     /* It was so some time ago. */
     poll(CHANNELS(10, 2, 12, 1, 25000000));
     poll(CHANNELS(11, 3, 13, 2, 25000000));
@@ -317,15 +317,16 @@ static void errors_instead_of_values(void **state)
     poll(ERRORS(40, 7));
     observing_assert_none(run, "error-events");
     poll(ERRORS(50, 9));
-    const finding_t *found = observing_assert(
-        run, "error-events", "4 events of " STREAM " brought " SUB " an error instead of a value");
+    const finding_t *found =
+        observing_assert(run, "error-events",
+                         "4 events of " STREAM " reached " SUB " with an error instead of a value");
     assert_int_equal(found->events, 4);
     assert_int_equal(found->since.tv_sec, run->time - 30);
     assert_string_equal(found->about.publisher, PUB);
     assert_true(observing_has_evidence(found, "since the previous poll: 2 of 10 events"));
     assert_true(
-        observing_has_evidence(found, "since it subscribed: 9 of 50 events, the last at then"));
-    assert_true(observing_has_evidence(found, "for each of 2 gaps"));
+        observing_has_evidence(found, "since it subscribed: 9 of 50 events, the last one at then"));
+    assert_true(observing_has_evidence(found, "for each gap (2)"));
     for (int i = 0; i < 6; i++)
         poll(ERRORS(50, 9));
     assert_int_equal(observing_find(run, "error-events")->state, FINDING_ENDED);

@@ -228,7 +228,7 @@ static void whose_fault_it_is(void **state)
          "{'attr_name': 'xy', 'process_micros': 1}]",
          "publisher faster than " SUB "'s callbacks", "callbacks took 450 us"},
         {"[{'attr_name': 'x', 'process_micros': 10}]", "a burst larger than the queues",
-         "0.02 seconds of work"},
+         "0.02 s of work"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         system_t seen = in_order(false, 100);
@@ -288,7 +288,7 @@ static void the_end_of_a_burst(void **state)
         poll_at(&seen);
         /* The rate is that of the burst. */
         assert_found("overflow", 6513, 30000, "lost 6513 of 30000 on " STREAM " at 3000/s: ");
-        assert_found("unnoticed-loss", 0, 0, SUB " has noticed 6505 lost ones since");
+        assert_found("unnoticed-loss", 0, 0, SUB " has noticed since then that 6505 were lost");
         assert_int_equal(found("unnoticed-loss")->state, FINDING_ENDED);
         assert_int_equal(found("unnoticed-loss")->events_in_all, 0);
         end(NULL);
@@ -321,7 +321,7 @@ static void the_end_of_a_burst_before_the_first_poll(void **state)
         seen.lost = 8;
         poll_at(&seen);
         assert_found("earlier-losses", agent ? 8 : 1, agent ? 23495 : RESPONSE_UNKNOWN,
-                     agent ? "lost 8 events on " STREAM : "lost at least 1 events on " STREAM);
+                     agent ? "lost 8 events on " STREAM : "lost at least 1 event on " STREAM);
         poll_times(&seen, 3);
         assert_found("unnoticed-loss", 6505, 30000, "lost 6505 of 30000");
         end(NULL);
@@ -339,7 +339,7 @@ static void what_comes_late_was_not_lost(void **state)
     assert_found("unnoticed-loss", 10, 110, "lost 10 of 110");
     seen.counter = seen.received = 110;
     poll_at(&seen);
-    assert_found("unnoticed-loss", 0, 0, "they have come");
+    assert_found("unnoticed-loss", 0, 0, "they have arrived since");
     assert_null(found("overflow"));
     assert_int_equal(found("unnoticed-loss")->state, FINDING_ENDED);
 }
@@ -377,11 +377,12 @@ static void what_waits_for_a_callback(void **state)
     static const struct {
         const char *state;
         const char *text;
-    } cases[] = {{CALLBACKS, "wait behind a callback of " TOPIC " that has been running for 2.0 s"},
-                 {CALLBACKS_SHORT, "they wait for callbacks, now one of " TOPIC ", or are lost"},
-                 {"'state': 'order', 'state_micros': 9, 'delayed_micros': 3000000",
-                  "wait for a subscription that " SUB " has been making for 3.0 s"},
-                 {JUST_NOW, "until " SUB " has read what came before"}};
+    } cases[] = {
+        {CALLBACKS, "waiting behind a callback for " STREAM " that has been running for 2.0 s"},
+        {CALLBACKS_SHORT, "waiting for callbacks, now one for " STREAM ", or lost"},
+        {"'state': 'order', 'state_micros': 9, 'delayed_micros': 3000000",
+         "waiting for a subscription that " SUB " has been making for 3.0 s"},
+        {JUST_NOW, "until " SUB " has read what came before"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         system_t seen = in_order(true, 0);
         poll_at(&seen);
@@ -452,7 +453,7 @@ static void what_an_outage_lost_is_counted_once(void **state)
     seen.lost = seen.outage_lost = 50;
     poll_at(&seen);
     assert_found("outage", 50, 51, "was down");
-    assert_found("unnoticed-loss", 0, 0, "has noticed 50 lost ones since");
+    assert_found("unnoticed-loss", 0, 0, "has noticed since then that 50 were lost");
     assert_int_equal(found("unnoticed-loss")->events_in_all, 0);
     assert_int_equal(count_of_run(), 2);
 }
@@ -522,7 +523,7 @@ static void events_of_a_publisher_that_is_not_connected_again(void **state)
     seen.process = 10;
     seen.pushed = 7;
     poll_times(&seen, 3);
-    assert_found("not-received", 7, 7, "none has come to " SUB " since " PUB " was restarted");
+    assert_found("not-received", 7, 7, "none has reached " SUB " since " PUB " was restarted");
     assert_null(found("unnoticed-loss"));
 }
 
@@ -565,7 +566,7 @@ static void one_duplicate_comes_with_each_subscription(void **state)
         seen.discarded += 50;
         poll_at(&seen);
     }
-    assert_found("duplicates", 150, 300, "come twice to " SUB);
+    assert_found("duplicates", 150, 300, "reach " SUB " twice");
     assert_int_equal(found("duplicates")->severity, SEVERITY_WARNING);
 }
 

@@ -92,7 +92,7 @@ static void samples_of_the_built_in_command_name_no_stream(void **state)
     const finding_t *found = observing_find(run, "slow-push");
     assert_non_null(found);
     assert_null(found->about.stream);
-    assert_true(observing_has_evidence(found, "doesn't say which stream"));
+    assert_true(observing_has_evidence(found, "only the agent can tell"));
     for (int i = 0; i < 3; i++)
         poll_built_in(20, 50000);
     observing_assert_none(run, "slow-push");
@@ -145,7 +145,7 @@ static void a_clock_that_is_wrong(void **state)
     for (int i = 0; i < 2; i++)
         poll_clocks(0.005, -61.5, -61.495);
     observing_assert(run, "clocks",
-                     "the clock of dserver/b/1 and of 1 other server is 61.5 s behind the "
+                     "the clocks of dserver/b/1 and 1 other server are 61.5 s behind the "
                      "monitor's");
 }
 
@@ -223,8 +223,8 @@ static void events_before_their_own_timestamps(void **state)
     poll_latencies(70, 0, -40000000000, NO_CLOCK, NULL);
     const finding_t *found = observing_assert(
         run, "clocks",
-        "events of " PUB " reach " SUB " 2 s before their own timestamps: the clocks of the two "
-        "differ, or its code sets them");
+        "events of " PUB " reach " SUB " 2 s before their own timestamps: the clocks differ, "
+        "or the publisher's code sets them");
     assert_true(observing_has_evidence(found, "1 of 1 streams, 10 events since the previous poll"));
 }
 
@@ -248,7 +248,7 @@ static void events_always_as_late(void **state)
     poll_latencies(0, 30, 153000000000, NO_CLOCK, NULL);
     observing_assert(run, "clocks",
                      "events of " PUB " always reach " SUB " about 5.1 s after their own "
-                     "timestamps: the clocks of the two differ, or its code sets them");
+                     "timestamps: the clocks differ, or the publisher's code sets them");
 }
 
 /* Where both clocks are known, they say it. */
@@ -271,8 +271,8 @@ static void clocks_that_agree(void **state)
         free(publisher);
     }
     observing_assert(run, "clocks",
-                     "events of " PUB " reach " SUB " 2 s before their own timestamps: its code "
-                     "sets them, since the clocks agree");
+                     "events of " PUB " reach " SUB " 2 s before their own timestamps: the "
+                     "publisher's code sets them, since the clocks agree");
 }
 
 int main(void)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/monotonic.h"
 #include "base/name_set.h"
 #include "base/timespec.h"
 #include "base/vector.h"
@@ -440,27 +439,16 @@ static double seconds_since(const findings_t *self, const snapshot_t *snapshot)
     return self->asked > 0 && seconds > 0 && !other_boot ? seconds : fmax(0, by_day);
 }
 
-static void shift(struct timespec *time, double seconds)
-{
-    const double whole = floor(seconds);
-    time->tv_sec += (time_t)whole;
-    time->tv_nsec += (long)((seconds - whole) * 1e9);
-    if (time->tv_nsec >= NS_PER_SECOND) {
-        time->tv_sec++;
-        time->tv_nsec -= NS_PER_SECOND;
-    }
-}
-
 /* When the time of day is set, what was found goes with it: so long as it lasted, it lasted. */
 static void follow_clock(findings_t *self, double jump)
 {
     whole_t *const *all = self->all.items;
     for (size_t i = 0; i < self->all.count; i++) {
         finding_t *seen = &all[i]->seen;
-        shift(&seen->since, jump);
-        shift(&seen->seen, jump);
-        shift(&seen->first, jump);
-        shift(&seen->reported_since, jump);
+        seen->since = timespec_later(&seen->since, jump);
+        seen->seen = timespec_later(&seen->seen, jump);
+        seen->first = timespec_later(&seen->first, jump);
+        seen->reported_since = timespec_later(&seen->reported_since, jump);
     }
 }
 

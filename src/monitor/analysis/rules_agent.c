@@ -6,19 +6,25 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/reasons.h"
 
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part)
 {
-    const char *error = part->reply->error ? part->reply->error : "no answer";
+    static const char none[] = "no answer";
+    const char *error = part->reply->error ? part->reply->error : none;
     const bool is_unasked = strncmp(error, REASON_NO_COMMAND, strlen(REASON_NO_COMMAND)) == 0;
     if (strcmp(error, REASON_STOPPED) == 0 || is_unasked)
         return;
     const char *server = part->reply->server;
     const finding_about_t about = {.server = server};
     finding_t *finding = findings_report(input->findings, self, &about);
-    finding_say(finding, "no answer from %s: %s", server, error);
-    finding_evidence(finding, "%s", error);
+    if (strncmp(error, none, sizeof none - 1) == 0)
+        finding_say(finding, "no answer from %s%s", server, error + sizeof none - 1);
+    else
+        finding_say(finding, "no answer from %s: %s", server, error);
+    finding_evidence(finding, "it didn't answer at %u poll%s in a row", finding->polls,
+                     PLURAL(finding->polls));
     if (strncmp(error, REASON_COMMAND_GONE, strlen(REASON_COMMAND_GONE)) != 0)
         return;
     finding->severity = SEVERITY_WARNING;
@@ -38,7 +44,8 @@ void rule_uncounted(const rule_t *self, const rules_input_t *input, const server
                 "the agent in %s has more streams than its tables hold: not all of its events are "
                 "counted",
                 server);
-    finding_evidence(finding, "not counted %" PRId64 " times since the server started", uncounted);
+    finding_evidence(finding, "not counted %" PRId64 " time%s since the server started", uncounted,
+                     PLURAL(uncounted));
 }
 
 /* "3 published streams and 31 subscriptions"; the caller frees it. NULL: the answer is whole. */
@@ -80,8 +87,8 @@ void rule_truncated(const rule_t *self, const rules_input_t *input, const server
     const char *server = part->reply->server;
     const finding_about_t about = {.server = server};
     finding_t *finding = findings_report(input->findings, self, &about);
-    finding_say(finding, "the answer of %s would be too large and lacks %s", server, left_out);
-    finding_evidence(finding, "left out: %s", left_out);
+    finding_say(finding, "the answer of %s would be too large, and lacks %s", server, left_out);
+    finding_evidence(finding, "the other rules don't see what it lacks");
     free(left_out);
 }
 
@@ -173,7 +180,7 @@ static void report_unwatched(const rule_t *self, const rules_input_t *input, con
 {
     const finding_about_t about = {.object = kind};
     finding_t *finding = findings_report(input->findings, self, &about);
-    finding_say(finding, "not watched in %s: %s", servers, kind);
+    finding_say(finding, "the agent in %s can't watch: %s", servers, kind);
     finding_evidence(finding, "%zu %s", count, count == 1 ? "server" : "servers");
 }
 
@@ -222,5 +229,8 @@ void rule_monitoring_left_on(const rule_t *self, const rules_input_t *input,
     const char *server = part->reply->server;
     const finding_about_t about = {.server = server};
     finding_t *finding = findings_report(input->findings, self, &about);
-    finding_say(finding, "performance monitoring is on in %s, and not by this monitor", server);
+    finding_say(finding,
+                "performance monitoring is on in %s, and it wasn't this monitor that "
+                "switched it on",
+                server);
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/reasons.h"
 #include "base/timespec.h"
 #include "monitor/analysis/changes.h"
@@ -239,12 +240,12 @@ static void add_streams(finding_t *finding, const view_t *self)
     if (published > 0)
         finding_evidence(finding,
                          "%zu subscription%s through this channel: %" PRId64
-                         " events pushed by the publisher, %" PRId64 " received",
-                         topics, topics == 1 ? "" : "s", pushed, received);
+                         " event%s pushed by the publisher, %" PRId64 " received",
+                         topics, PLURAL(topics), pushed, PLURAL(pushed), received);
     else
         finding_evidence(finding,
-                         "%zu subscription%s through this channel: %" PRId64 " events received",
-                         topics, topics == 1 ? "" : "s", received);
+                         "%zu subscription%s through this channel: %" PRId64 " event%s received",
+                         topics, PLURAL(topics), received, PLURAL(received));
 }
 
 static void add_evidence(finding_t *finding, const view_t *self)
@@ -258,12 +259,14 @@ static void add_evidence(finding_t *finding, const view_t *self)
     if (counts->missed_heartbeat_count > 0)
         finding_evidence(finding,
                          "%" PRId64
-                         " heartbeats received since the channel was connected, and %" PRId64
+                         " heartbeat%s received since the channel was connected, and %" PRId64
                          " missed before the last one",
-                         counts->heartbeat_count, counts->missed_heartbeat_count);
+                         counts->heartbeat_count, PLURAL(counts->heartbeat_count),
+                         counts->missed_heartbeat_count);
     else
-        finding_evidence(finding, "%" PRId64 " heartbeats received since the channel was connected",
-                         counts->heartbeat_count);
+        finding_evidence(finding,
+                         "%" PRId64 " heartbeat%s received since the channel was connected",
+                         counts->heartbeat_count, PLURAL(counts->heartbeat_count));
     if (self->channel->last_heartbeat)
         finding_evidence(finding, "the last one at %s, by the clock of %s",
                          self->channel->last_heartbeat, self->part->reply->server);
@@ -318,21 +321,6 @@ static double seconds_seen(finding_t *finding, const server_part_t *part)
            timespec_seconds_between(&finding->reported_since, &finding->seen);
 }
 
-static struct timespec earlier(const struct timespec *time, double seconds)
-{
-    const double whole = floor(seconds);
-    struct timespec result = {.tv_sec = time->tv_sec - (time_t)whole,
-                              .tv_nsec = time->tv_nsec - (long)((seconds - whole) * 1e9)};
-    if (result.tv_nsec < 0) {
-        result.tv_nsec += 1000000000;
-        result.tv_sec--;
-    }
-    return result;
-}
-
-/* More than any server has been running; the numbers are a hostile server's, perhaps. */
-#define SECONDS_MAXIMUM 1e9
-
 /*
  * Reports a channel that stands still, since its last heartbeat. It isn't certain before the
  * monitor itself has seen it for so many seconds, longer than a heartbeat takes: a clock may have
@@ -348,10 +336,8 @@ static finding_t *report(const rule_t *self, const view_t *view, double certain_
         finding_needs_polls(finding, finding->polls + 1);
     if (!(seconds >= seen))
         seconds = seen;
-    if (seconds < SECONDS_MAXIMUM) {
-        const struct timespec since = earlier(&view->input->snapshot->time, seconds);
-        finding_began(finding, &since);
-    }
+    const struct timespec since = timespec_later(&view->input->snapshot->time, -seconds);
+    finding_began(finding, &since);
     add_evidence(finding, view);
     return finding;
 }
@@ -385,8 +371,9 @@ static void say_silent(finding_t *finding, const view_t *self, double threshold)
 {
     const double back = back_for(finding, self, threshold);
     char *what = memory_format(
-        never_came(self->channel) ? "no heartbeat from %s at %s since it connected %.0f s ago"
-                                  : "no heartbeat from %s at %s for %.0f s",
+        never_came(self->channel)
+            ? "no heartbeat from %s has reached %s since it connected %.0f s ago"
+            : "no heartbeat from %s has reached %s for %.0f s",
         finding->about.publisher, finding->about.subscriber, finding_seconds(finding));
     const size_t which = endpoint_to_blame(self);
     char *endpoint = describe_endpoint(self, which);
@@ -464,8 +451,8 @@ void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
     const char *anew = connected_anew(&view);
     finding_t *finding = report(self, &view, anew ? LATE_SECONDS : NEW_SECONDS);
     if (anew)
-        finding_evidence(
-            finding, "Tango itself took the channel for dead, and connected it anew at %s", anew);
+        finding_evidence(finding,
+                         "Tango itself took the channel for dead, and reconnected it at %s", anew);
     const size_t which = endpoint_to_blame(&view);
     char *endpoint = describe_endpoint(&view, which);
     if (is_local(view.addresses[which]))
@@ -568,9 +555,9 @@ void rule_frozen_events(const rule_t *self, const rules_input_t *input, const se
         finding->events = flow->waiting;
         finding_say(finding,
                     "no events from %s reach %s any more, though its heartbeats do: %" PRId64
-                    " on %zu stream%s since the last one that came",
+                    " pushed on %zu stream%s since the last one that arrived",
                     about.publisher, about.subscriber, flow->waiting, flow->waiting_topics,
-                    flow->waiting_topics == 1 ? "" : "s");
+                    PLURAL(flow->waiting_topics));
         add_evidence(finding, &view);
     }
     free(flows);

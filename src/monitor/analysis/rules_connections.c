@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/timespec.h"
 #include "response/names.h"
 
@@ -56,12 +57,12 @@ void rule_not_connected(const rule_t *self, const rules_input_t *input, const se
     finding_say(finding, "not connected for %.0f s: %s/%s%s%s: %s (%s subscribes)",
                 finding_seconds(finding), names_without_prefix(now->device), now->attribute,
                 is_change ? "" : ", ", is_change ? "" : now->event_type,
-                check ? check->text : "not known why", server);
+                check ? check->text : "the reason isn't known", server);
     if (now->last_heartbeat)
-        finding_evidence(finding, "Tango tries it every 10 s, the last time at %s",
+        finding_evidence(finding, "Tango tries again every 10 s, the last time at %s",
                          now->last_heartbeat);
     if (check)
-        finding_evidence(finding, "the monitor asked for it %.0f s ago: %s",
+        finding_evidence(finding, "the monitor checked that %.0f s ago: %s",
                          timespec_seconds_between(&check->time, &input->snapshot->time),
                          check->text);
     if (check && check->outcome == CHECK_NO_NAME && names_prefix_length(now->device) == 0)
@@ -153,17 +154,19 @@ void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
     char *pushes = host_of(respelled->name);
     const char *name = names_without_prefix(subscription->stream);
     finding_say(finding,
-                "%s reaches %s no more: %s pushes it under the name of the host %s, and it is "
+                "%s no longer reaches %s: %s pushes it under the host name %s, but it is "
                 "expected under %s",
                 name, server, about.publisher, pushes, waits);
-    finding_evidence(finding, "%s pushes %s: %" PRId64 " events so far", about.publisher,
-                     respelled->name, respelled->count);
-    finding_evidence(finding, "%s expects %s: %" PRId64 " events received, the last one at %s",
-                     server, subscription->now->topic, subscription->now->counts.event_count,
-                     subscription->now->last_event ? subscription->now->last_event : "-");
-    finding_evidence(finding,
-                     "Tango connected it anew at %s, under the old name, and no heartbeat came",
-                     subscription->now->last_resubscribed);
+    finding_evidence(finding, "%s pushes %s: %" PRId64 " event%s so far", about.publisher,
+                     respelled->name, respelled->count, PLURAL(respelled->count));
+    finding_evidence(finding, "%s expects %s: %" PRId64 " event%s received%s%s", server,
+                     subscription->now->topic, subscription->now->counts.event_count,
+                     PLURAL(subscription->now->counts.event_count),
+                     subscription->now->last_event ? ", the last one at " : "",
+                     subscription->now->last_event ? subscription->now->last_event : "");
+    finding_evidence(
+        finding, "Tango reconnected it at %s, under the old name, and no heartbeat has come since",
+        subscription->now->last_resubscribed);
     finding_advise(finding,
                    "Start %s with TANGO_HOST=%s as before, or restart %s: a new subscription takes "
                    "over the publisher's name. Give all servers the same TANGO_HOST, with the "
@@ -210,18 +213,22 @@ static void report_expired(const rule_t *self, const rules_input_t *input,
     finding_t *finding = findings_report(input->findings, self, &about);
     const double silent = seconds_between(published->now->last_subscription,
                                           published->part->reply->response->agent_time);
-    finding_say(finding,
-                "%s pushes %s no more, though %s listens: its subscription has not been confirmed "
-                "for %.0f s",
-                publisher, names_without_prefix(published->now->name), about.subscriber, silent);
-    finding_evidence(finding, "%s: last confirmed at %s, %" PRId64 " events pushed, the last at %s",
-                     publisher,
-                     published->now->last_subscription ? published->now->last_subscription : "-",
+    char *since = silent >= 0 ? memory_format("hasn't been confirmed for %.0f s", silent)
+                              : memory_string("was never confirmed");
+    finding_say(finding, "%s no longer pushes %s, though %s listens: its subscription %s",
+                publisher, names_without_prefix(published->now->name), about.subscriber, since);
+    free(since);
+    const char *confirmed = published->now->last_subscription;
+    const char *pushed = published->now->last_event;
+    finding_evidence(finding, "%s: last confirmed at %s; %" PRId64 " event%s pushed%s%s", publisher,
+                     confirmed ? confirmed : "a time that isn't known",
                      published->now->counts.pushed_event_count,
-                     published->now->last_event ? published->now->last_event : "-");
-    finding_evidence(finding, "%s: %" PRId64 " events received, the last one at %s",
-                     about.subscriber, subscription->counts.event_count,
-                     subscription->last_event ? subscription->last_event : "-");
+                     PLURAL(published->now->counts.pushed_event_count),
+                     pushed ? ", the last one at " : "", pushed ? pushed : "");
+    finding_evidence(finding, "%s: %" PRId64 " event%s received%s%s", about.subscriber,
+                     subscription->counts.event_count, PLURAL(subscription->counts.event_count),
+                     subscription->last_event ? ", the last one at " : "",
+                     subscription->last_event ? subscription->last_event : "");
     if (channel && channel->last_heartbeat)
         finding_evidence(finding, "the publisher's heartbeats go on: the last one came at %s",
                          channel->last_heartbeat);
@@ -256,7 +263,7 @@ static void say_never_pushed(finding_t *finding, const response_publisher_t *fir
     else
         finding_say(finding,
                     "somebody listens to %s and %zu more stream%s, and %s has never pushed them",
-                    name, count - 1, count == 2 ? "" : "s", server);
+                    name, count - 1, PLURAL(count - 1), server);
 }
 
 void rule_never_pushed(const rule_t *self, const rules_input_t *input, const server_part_t *part)
@@ -278,7 +285,8 @@ void rule_never_pushed(const rule_t *self, const rules_input_t *input, const ser
         if (count++ < MAXIMUM_NAMED)
             finding_evidence(finding, "%s: 0 events pushed, subscribed to or confirmed at %s",
                              publisher->name,
-                             publisher->last_subscription ? publisher->last_subscription : "-");
+                             publisher->last_subscription ? publisher->last_subscription
+                                                          : "a time that isn't known");
     }
     if (finding)
         say_never_pushed(finding, first, count, part->reply->server);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
+#include "base/timespec.h"
 #include "response/names.h"
 
 /* ---- what waits for the consumer thread ---- */
@@ -35,39 +37,19 @@ static int64_t waiting_events(const rules_input_t *input, const server_part_t *p
     return sum;
 }
 
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void add_waiting(finding_t *finding, const rules_input_t *input, const server_part_t *part)
 {
     const response_t *response = part->reply->response;
     finding_evidence(finding, "%s has %zu subscription%s, from %zu publisher%s",
                      part->reply->server, response->subscription_count,
-                     plural(response->subscription_count), response->channel_count,
-                     plural(response->channel_count));
+                     PLURAL(response->subscription_count), response->channel_count,
+                     PLURAL(response->channel_count));
     const int64_t waiting = waiting_events(input, part);
     if (waiting > 0)
         finding_evidence(finding,
-                         "%" PRId64 " events that had been pushed at the previous poll still "
-                         "haven't arrived (from publishers that are watched)",
-                         waiting);
-}
-
-/* So long ago as that, seen from the snapshot. */
-static struct timespec moment_before(const struct timespec *time, double seconds)
-{
-    struct timespec moment = *time;
-    if (!(seconds > 0 && seconds < 1e9))
-        return moment;
-    moment.tv_sec -= (time_t)seconds;
-    moment.tv_nsec -= (long)((seconds - floor(seconds)) * 1e9);
-    if (moment.tv_nsec < 0) {
-        moment.tv_nsec += 1000000000;
-        moment.tv_sec--;
-    }
-    return moment;
+                         "%" PRId64 " event%s pushed before the previous poll still %s arrived "
+                         "(of publishers that are watched)",
+                         waiting, PLURAL(waiting), waiting == 1 ? "hasn't" : "haven't");
 }
 
 /* ---- stuck-callback ---- */
@@ -90,20 +72,19 @@ void rule_stuck_callback(const rule_t *self, const rules_input_t *input, const s
         .subscriber = server,
     };
     finding_t *finding = findings_report(input->findings, self, &about);
-    const struct timespec since = moment_before(&input->snapshot->time, seconds);
+    const struct timespec since = timespec_later(&input->snapshot->time, -seconds);
     finding_began(finding, &since);
     const size_t others = response->subscription_count - (subscription ? 1 : 0);
-    char *wait = others > 0 ? memory_format(": %zu other stream%s of %zu publisher%s wait%s",
-                                            others, plural(others), response->channel_count,
-                                            plural(response->channel_count), others == 1 ? "s" : "")
+    char *wait = others > 0 ? memory_format(": %zu other stream%s wait%s for it", others,
+                                            PLURAL(others), others == 1 ? "s" : "")
                             : memory_string(": it receives nothing meanwhile");
-    finding_say(finding, "a callback of %s has been running for %.0f s in %s%s", stream, seconds,
+    finding_say(finding, "a callback for %s has been running for %.0f s in %s%s", stream, seconds,
                 server, wait);
     finding_evidence(finding, "its consumer thread has been in this callback for %.1f s, since %s",
                      seconds, consumer->since ? consumer->since : "a time that isn't known");
     add_waiting(finding, input, part);
-    finding_evidence(finding, "no heartbeat is received meanwhile either: after 10 s Tango reports "
-                              "every channel as not responding");
+    finding_evidence(finding, "no heartbeats are received meanwhile either: after 10 s Tango "
+                              "reports every channel as not responding");
     free(wait);
     free(stream);
 }
@@ -217,17 +198,17 @@ static void report_busy(const rule_t *self, const rules_input_t *input, const se
     char *name = names_stream_of_topic(worst->name);
     const double mean_ms = worst->seconds / (double)worst->count * 1e3;
     finding_say(finding,
-                "callbacks take %.0f %% of the time of %s, those of %s %.0f %%: %.3g ms each at "
-                "%.3g/s, and everything else waits",
+                "callbacks take %.0f %% of the time of %s, those for %s %.0f %%: %.3g ms each at "
+                "%.3g/s, while everything else waits",
                 100 * share_of(list->seconds, part->seconds), server, name,
                 100 * share_of(worst->seconds, part->seconds), mean_ms,
                 (double)worst->count / part->seconds);
     for (size_t i = 0; i < BUSIEST && list->worst[i].name; i++) {
         const busy_t *one = &list->worst[i];
         finding_evidence(finding,
-                         "%s: %.1f %% of the time, %" PRId64 " events of %.3g ms on average",
+                         "%s: %.1f %% of the time, %" PRId64 " event%s of %.3g ms on average",
                          one->name, 100 * share_of(one->seconds, part->seconds), one->count,
-                         one->seconds / (double)one->count * 1e3);
+                         PLURAL(one->count), one->seconds / (double)one->count * 1e3);
     }
     if (list->is_estimate)
         finding_evidence(finding, "estimated from samples of the newest events");
@@ -252,11 +233,11 @@ static void report_seen_busy(const rule_t *self, const rules_input_t *input,
     finding_t *finding = findings_report(input->findings, self, &about);
     char *name = names_stream_of_topic(now->topic);
     finding_say(finding,
-                "%s was in callbacks at each of the last polls, now in one of %s, and %" PRId64
-                " events haven't arrived",
-                server, name, waiting);
+                "%s was in a callback at each of the last polls, now in one for %s, and %" PRId64
+                " event%s %s arrived",
+                server, name, waiting, PLURAL(waiting), waiting == 1 ? "hasn't" : "haven't");
     if (now->longest_callback_micros > 0 && now->longest_callback_topic)
-        finding_evidence(finding, "the longest callback so far: %.3g s, of %s",
+        finding_evidence(finding, "the longest callback so far: %.3g s, for %s",
                          now->longest_callback_micros / 1e6, now->longest_callback_topic);
     add_waiting(finding, input, part);
     finding_advise(finding, "Performance monitoring is off: run the monitor with -m to see which "
@@ -345,15 +326,14 @@ void rule_late_heartbeats(const rule_t *self, const rules_input_t *input, const 
     finding_t *finding = findings_report(input->findings, self, &about);
     finding_say(
         finding,
-        "all heartbeats of %s (%zu channel%s) came late, because a callback of %s took %.0f "
-        "s",
-        server, heartbeats.late, plural(heartbeats.late), stream, seconds);
+        "all heartbeats to %s (%zu channel%s) came late, because a callback for %s took %.0f s",
+        server, heartbeats.late, PLURAL(heartbeats.late), stream, seconds);
     finding_evidence(finding,
-                     "%" PRId64 " heartbeat%s hadn't come when the next were due; no channel had "
-                     "its heartbeats in time",
-                     heartbeats.missed, heartbeats.missed == 1 ? "" : "s");
+                     "%" PRId64 " heartbeat%s hadn't arrived when the next one was due; no channel "
+                     "had its heartbeats in time",
+                     heartbeats.missed, PLURAL(heartbeats.missed));
     finding_evidence(finding,
-                     "a callback of %s took %.1f s or more: heartbeats are received by the "
+                     "a callback for %s took %.1f s or more: heartbeats are received by the "
                      "same thread",
                      stream, seconds);
     free(stream);
@@ -370,25 +350,25 @@ void rule_delayed(const rule_t *self, const rules_input_t *input, const server_p
     const char *server = part->reply->server;
     const finding_about_t about = {.server = server, .subscriber = server};
     finding_t *finding = findings_report(input->findings, self, &about);
-    const struct timespec since = moment_before(&input->snapshot->time, seconds);
+    const struct timespec since = timespec_later(&input->snapshot->time, -seconds);
     finding_began(finding, &since);
     char *stream = consumer->topic ? names_stream_of_topic(consumer->topic) : NULL;
     if (stream)
         finding_say(finding,
-                    "%s has received nothing for %.0f s: a subscription is being made, while a "
-                    "callback of %s is running",
+                    "%s has received nothing for %.0f s: it is making a subscription, while a "
+                    "callback for %s is running",
                     server, seconds, stream);
     else
         finding_say(finding,
-                    "%s has received nothing for %.0f s: a subscription is being made and doesn't "
-                    "come to an end",
+                    "%s has received nothing for %.0f s: it is making a subscription, and that "
+                    "doesn't finish",
                     server, seconds);
     finding_evidence(finding,
                      "its consumer thread has executed control commands only for %.1f s "
                      "(DELAY_EVENT without RELEASE_EVENT)",
                      seconds);
     if (stream)
-        finding_evidence(finding, "a callback of %s has been running for %.1f s", stream,
+        finding_evidence(finding, "a callback for %s has been running for %.1f s", stream,
                          consumer->state_micros / 1e6);
     else
         finding_evidence(finding, "no callback is running in its consumer thread");
@@ -404,14 +384,15 @@ static void add_tangos_own_errors(finding_t *finding, const rule_subscription_t 
     const response_channel_t *channel = subscription->channel;
     if (counts->missed_event_count > 0)
         finding_evidence(finding,
-                         "besides, Tango called the callbacks with an error for each of %" PRId64
-                         " gaps: these errors aren't events, and not among them",
+                         "Tango also called the callbacks with an error for each gap (%" PRId64
+                         "): those errors aren't events, and aren't counted here",
                          counts->missed_event_count);
     if (channel && channel->counts.missed_heartbeat_count > 0)
         finding_evidence(finding,
-                         "%" PRId64 " heartbeats of its channel didn't come in time: Tango reports "
-                         "that to the callbacks as an error every 10 s",
-                         channel->counts.missed_heartbeat_count);
+                         "%" PRId64 " heartbeat%s of its channel didn't come in time: Tango "
+                         "reports that to the callbacks as an error every 10 s",
+                         channel->counts.missed_heartbeat_count,
+                         PLURAL(channel->counts.missed_heartbeat_count));
 }
 
 void rule_error_events(const rule_t *self, const rules_input_t *input,
@@ -429,12 +410,12 @@ void rule_error_events(const rule_t *self, const rules_input_t *input,
     };
     finding_t *finding = findings_report(input->findings, self, &about);
     finding_add_events(finding, row->steps.error_event_count);
-    finding_say(finding, "%" PRId64 " events of %s brought %s an error instead of a value",
-                finding->events, subscription->stream, server);
+    finding_say(finding, "%" PRId64 " event%s of %s reached %s with an error instead of a value",
+                finding->events, PLURAL(finding->events), subscription->stream, server);
     finding_evidence(finding, "since the previous poll: %" PRId64 " of %" PRId64 " events",
                      row->steps.error_event_count, row->steps.event_count);
     finding_evidence(finding,
-                     "since it subscribed: %" PRId64 " of %" PRId64 " events, the last at %s",
+                     "since it subscribed: %" PRId64 " of %" PRId64 " events, the last one at %s",
                      row->counts->error_event_count, row->counts->event_count,
                      subscription->now->last_error_event ? subscription->now->last_error_event
                                                          : "a time that isn't known");

@@ -8,8 +8,10 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/timespec.h"
 #include "monitor/analysis/changes.h"
+#include "response/names.h"
 
 /* ---- what all of them say ---- */
 
@@ -50,15 +52,17 @@ static void add_counts(finding_t *finding, const rule_subscription_t *subscripti
     const response_subscription_t *now = subscription->now;
     const published_stream_t *publisher = subscription->publisher;
     if (publisher && publisher->count != RESPONSE_UNKNOWN)
-        finding_evidence(finding, "%s has pushed %" PRId64 " events of this stream",
-                         publisher_named(finding), publisher->count);
+        finding_evidence(finding, "%s has pushed %" PRId64 " event%s of this stream",
+                         publisher_named(finding), publisher->count, PLURAL(publisher->count));
     else if (publisher && publisher->server == PUBLISHED_BY_SEVERAL)
         finding_evidence(finding, "several watched servers push a stream of this name");
-    if (now->counts.event_count != RESPONSE_UNKNOWN)
+    if (now->counts.event_count > 0 && now->counts.server_counter != RESPONSE_UNKNOWN)
         finding_evidence(
-            finding, "%s has received %" PRId64 ", the last one with the number %" PRId64,
-            subscriber_of(subscription), now->counts.event_count,
-            now->counts.server_counter == RESPONSE_UNKNOWN ? 0 : now->counts.server_counter);
+            finding, "%s has received %" PRId64 ", the last of them with the number %" PRId64,
+            subscriber_of(subscription), now->counts.event_count, now->counts.server_counter);
+    else if (now->counts.event_count != RESPONSE_UNKNOWN)
+        finding_evidence(finding, "%s has received %" PRId64, subscriber_of(subscription),
+                         now->counts.event_count);
     const loss_t *loss = subscription->loss;
     if (loss && loss->source != LOSS_UNKNOWN)
         finding_evidence(
@@ -66,7 +70,8 @@ static void add_counts(finding_t *finding, const rule_subscription_t *subscripti
             loss->is_minimum ? "at least " : "", loss->lost,
             loss->source == LOSS_COUNTED ? "" : ", as far as the monitor has followed them");
     if (loss && loss->not_received > 0)
-        finding_evidence(finding, "pushed by the previous answer and not received: %" PRId64,
+        finding_evidence(finding,
+                         "pushed before the previous poll and still not received: %" PRId64,
                          loss->not_received);
 }
 
@@ -172,10 +177,10 @@ static processing_t processing_of(const rule_subscription_t *subscription)
 #define TOO_SLOW 0.8
 
 #define LARGER_QUEUES                                                                              \
-    "Queues hold 1000 events at each end unless EventBufferHwm and DSEventBufferHwm of the "       \
-    "database's CtrlSystem object, or TANGO_EVENT_BUFFER_HWM (in the subscriber's environment) "   \
-    "and TANGO_DS_EVENT_BUFFER_HWM (in the publisher's), say otherwise: make them larger than a "  \
-    "burst, and restart the servers. Or push in smaller bursts."
+    "Make the queues larger than a burst: EventBufferHwm (of subscribers) and DSEventBufferHwm "   \
+    "(of publishers) of the database's free object CtrlSystem, or TANGO_EVENT_BUFFER_HWM in the "  \
+    "subscriber's environment and TANGO_DS_EVENT_BUFFER_HWM in the publisher's (1000 events "      \
+    "unless set), and restart the servers. Or push in smaller bursts."
 
 /* Why is only known as far as callbacks were measured. */
 static void say_overflow(finding_t *finding, const rule_subscription_t *subscription, double rate)
@@ -197,10 +202,9 @@ static void say_overflow(finding_t *finding, const rule_subscription_t *subscrip
                     subscriber);
         finding_advise(
             finding,
-            "Make the callbacks of %s faster, or let them only put the event into a queue "
-            "that another thread works off. If each value isn't needed, push less often (a "
-            "larger abs_change, or a pause between pushes). Larger queues only help with "
-            "bursts.",
+            "Make the callbacks of %s faster, or have them only put the event into a queue "
+            "for another thread. If not every value is needed, push less often (a larger "
+            "abs_change, or a pause between pushes). Larger queues only help with bursts.",
             subscriber);
     } else if (load > 0) {
         finding_say(finding, "%s: queue overflow, a burst larger than the queues to %s", lost,
@@ -210,23 +214,23 @@ static void say_overflow(finding_t *finding, const rule_subscription_t *subscrip
         finding_say(finding, "%s: queue overflow, %s pushed faster than %s read", lost,
                     publisher_named(finding), subscriber);
         finding_advise(finding, "Run the monitor with -m to learn whether the callbacks are too "
-                                "slow. If they aren't: " LARGER_QUEUES);
+                                "slow. If they aren't, it is bursts. " LARGER_QUEUES);
     }
     free(lost);
     if (load > 0)
-        finding_evidence(finding,
-                         "rate x time in callbacks: %.2f seconds of work came each second%s", load,
-                         load < TOO_SLOW ? ", which the subscriber can do" : "");
+        finding_evidence(finding, "rate x time in callbacks: %.2f s of work arrive per second%s",
+                         load, load < TOO_SLOW ? ", which the subscriber can keep up with" : "");
     else
-        finding_evidence(finding, "how long callbacks take isn't measured: -m does that, and tells "
-                                  "slow callbacks from a burst");
+        finding_evidence(finding,
+                         "how long callbacks take wasn't measured: -m does that, and tells "
+                         "slow callbacks from a burst");
     if (is_measured)
         finding_evidence(finding, "callbacks took %.0f us per event (mean of %s%" PRId64 " events)",
                          processing.micros, processing.is_of_all ? "all " : "the newest ",
                          processing.count);
     const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
     if (consumer->topic && consumer->state_micros > 1e3)
-        finding_evidence(finding, "when asked, a callback of %s had been running for %.3f s",
+        finding_evidence(finding, "when asked, a callback for %s had been running for %.3f s",
                          consumer->topic, consumer->state_micros / 1e6);
 }
 
@@ -327,16 +331,20 @@ static void settle(const rule_t *self, const rules_input_t *input,
     finding_hand_over(finding);
     if (loss->step > 0)
         finding_say(finding,
-                    "%" PRId64 " events of %s weren't received: %s has noticed %" PRId64
-                    " lost ones since",
-                    missed, subscription->stream, subscriber_of(subscription), loss->step);
+                    "%" PRId64
+                    " event%s of %s hadn't been received: %s has noticed since then that "
+                    "%" PRId64 " %s lost",
+                    missed, PLURAL(missed), subscription->stream, subscriber_of(subscription),
+                    loss->step, loss->step == 1 ? "was" : "were");
     else if (loss->not_received <= 0)
-        finding_say(finding, "%" PRId64 " events of %s weren't received: they have come", missed,
-                    subscription->stream);
+        finding_say(finding, "%" PRId64 " event%s of %s hadn't been received: %s arrived since",
+                    missed, PLURAL(missed), subscription->stream,
+                    missed == 1 ? "it has" : "they have");
     else
         finding_say(finding,
-                    "%" PRId64 " events of %s weren't received, and %" PRId64 " still aren't",
-                    missed, subscription->stream, loss->not_received);
+                    "%" PRId64 " event%s of %s hadn't been received, and %" PRId64 " still %s",
+                    missed, PLURAL(missed), subscription->stream, loss->not_received,
+                    loss->not_received == 1 ? "hasn't" : "haven't");
 }
 
 /* "6513 of the 30000 events pushed on STREAM"; the caller frees it. */
@@ -344,8 +352,8 @@ static char *not_received_text(const rule_subscription_t *subscription)
 {
     const published_stream_t *publisher = subscription->publisher;
     if (!publisher || publisher->count < subscription->loss->not_received)
-        return memory_format("%" PRId64 " events pushed on %s", subscription->loss->not_received,
-                             subscription->stream);
+        return memory_format("%" PRId64 " event%s pushed on %s", subscription->loss->not_received,
+                             PLURAL(subscription->loss->not_received), subscription->stream);
     return memory_format("%" PRId64 " of %" PRId64 " events pushed on %s",
                          subscription->loss->not_received, publisher->count, subscription->stream);
 }
@@ -371,7 +379,7 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
     finding_t *finding = report_not_received(self, input, subscription);
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
-    finding_say(finding, "lost %s: %s hasn't noticed, and won't before the next one", which,
+    finding_say(finding, "lost %s: %s hasn't noticed, and won't until the next event", which,
                 subscriber);
     free(which);
     add_counts(finding, subscription);
@@ -379,17 +387,18 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
         finding_evidence(finding, "the last heartbeat of %s came at %s", publisher_named(finding),
                          subscription->channel->last_heartbeat);
     if (reader_of(subscription) == IDLE) {
-        finding_evidence(finding, "nothing has come since the previous answer, and its consumer "
-                                  "thread has nothing to do");
+        finding_evidence(finding, "nothing has arrived since the previous poll, and its consumer "
+                                  "thread is idle");
     } else {
         finding_needs_polls(finding, 3);
-        finding_evidence(finding,
-                         "nothing has come in the last %.0f s; without the agent nobody can tell "
-                         "whether a callback has been running all that time",
-                         finding_seconds(finding));
+        finding_evidence(
+            finding,
+            "nothing has arrived for %.0f s; without the agent nobody can tell whether a "
+            "callback has been running all that time",
+            finding_seconds(finding));
     }
-    finding_advise(finding, "Read the attribute: its value is newer than the last event. To "
-                            "prevent it: " LARGER_QUEUES);
+    finding_advise(finding,
+                   "Read the attribute: its value is newer than the last event. " LARGER_QUEUES);
 }
 
 /* It is one callback that events wait behind, not many. */
@@ -407,27 +416,27 @@ void rule_not_received(const rule_t *self, const rules_input_t *input,
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
     const response_consumer_t *consumer = &subscription->part->reply->response->consumer;
+    char *stream = consumer->topic ? names_stream_of_topic(consumer->topic) : NULL;
     if (where == OF_NEW_PROCESS)
-        finding_say(finding, "%s not received: none has come to %s since %s was restarted", which,
+        finding_say(finding, "%s not received: none has reached %s since %s was restarted", which,
                     subscriber, publisher_named(finding));
-    else if (consumer->topic && consumer->state_micros < LONG_MICROS)
-        finding_say(finding, "%s not received: they wait for callbacks, now one of %s, or are lost",
-                    which, consumer->topic);
-    else if (consumer->topic)
+    else if (stream && consumer->state_micros < LONG_MICROS)
+        finding_say(finding, "%s not received: waiting for callbacks, now one for %s, or lost",
+                    which, stream);
+    else if (stream)
         finding_say(finding,
-                    "%s not received: they wait behind a callback of %s that has been running for "
-                    "%.1f s, or are lost",
-                    which, consumer->topic, consumer->state_micros / 1e6);
+                    "%s not received: waiting behind a callback for %s that has been running for "
+                    "%.1f s, or lost",
+                    which, stream, consumer->state_micros / 1e6);
     else if (consumer->delayed_micros > 0)
         finding_say(finding,
-                    "%s not received: they wait for a subscription that %s has been making for "
-                    "%.1f s, or are lost",
+                    "%s not received: waiting for a subscription that %s has been making for "
+                    "%.1f s, or lost",
                     which, subscriber, consumer->delayed_micros / 1e6);
     else
-        finding_say(finding,
-                    "%s not received: they wait until %s has read what came before, or are "
-                    "lost",
+        finding_say(finding, "%s not received: waiting until %s has read what came before, or lost",
                     which, subscriber);
+    free(stream);
     free(which);
     add_counts(finding, subscription);
 }
@@ -497,8 +506,8 @@ void rule_publisher_restart(const rule_t *self, const rules_input_t *input,
     const finding_about_t about = about_of(input, subscription);
     finding_t *finding = findings_report(input->findings, self, &about);
     finding_say(finding,
-                "%s was restarted, and %s took %.0f s to subscribe to %s again: what changed "
-                "meanwhile came to nobody",
+                "%s was restarted, and %s took %.0f s to subscribe to %s again: changes in "
+                "between reached nobody",
                 publisher_named(finding), subscriber_of(subscription), seconds,
                 subscription->stream);
     finding_evidence(finding, "the new process of %s began at %s", publisher_named(finding), began);
@@ -523,15 +532,15 @@ void rule_earlier_losses(const rule_t *self, const rules_input_t *input,
     finding->events_is_minimum = row->only_misses || subscription->now->lost_is_minimum;
     if (counts->event_count != RESPONSE_UNKNOWN && !finding->events_is_minimum)
         finding->among = changes_sum(counts->event_count, row->earlier_losses);
-    finding_say(finding, "%s lost %s%" PRId64 " events on %s before the monitor first asked it",
+    finding_say(finding, "%s lost %s%" PRId64 " event%s on %s before the monitor first asked it",
                 subscriber, finding->events_is_minimum ? "at least " : "", row->earlier_losses,
-                subscription->stream);
+                PLURAL(row->earlier_losses), subscription->stream);
     if (counts->outage_lost_event_count > 0)
         finding_evidence(finding, "of these, %" PRId64 " while its connection was down",
                          counts->outage_lost_event_count);
     if (row->only_misses) {
-        finding_evidence(finding, "it noticed %" PRId64 " gaps, each of at least one event",
-                         counts->missed_event_count);
+        finding_evidence(finding, "it noticed %" PRId64 " gap%s, each of at least one event",
+                         counts->missed_event_count, PLURAL(counts->missed_event_count));
         if (counts->server_counter > counts->event_count && counts->event_count > 0)
             finding_evidence(finding,
                              "at most %" PRId64 " if its publisher is still the same process",
@@ -583,7 +592,7 @@ void rule_duplicates(const rule_t *self, const rules_input_t *input,
                        "than cppTango 10 hands all events to its callbacks.",
                        publisher_named(finding));
     } else {
-        finding_say(finding, "events of %s come twice to %s: it discarded %" PRId64 " of %" PRId64,
+        finding_say(finding, "events of %s reach %s twice: it discarded %" PRId64 " of %" PRId64,
                     subscription->stream, subscriber, finding->events, finding->among);
         finding_evidence(finding, "one duplicate comes with each new subscriber; these are more");
     }
@@ -600,7 +609,7 @@ void rule_no_counter(const rule_t *self, const rules_input_t *input,
     finding_about_t about = about_of(input, subscription);
     about.stream = NULL;
     finding_t *finding = findings_report(input->findings, self, &about);
-    finding_say(finding, "whether %s loses events of %s can't be seen: they aren't numbered",
+    finding_say(finding, "nobody can tell whether %s loses events of %s: they aren't numbered",
                 subscriber_of(subscription), publisher_named(finding));
     finding_evidence(finding, "events came with the counter 0, on %s for one",
                      subscription->stream);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/statistics.h"
@@ -49,15 +50,15 @@ void rule_slow_push(const rule_t *self, const rules_input_t *input,
     finding_t *finding = findings_report(input->findings, self, &about);
     const int64_t pushed = row->steps.pushed_event_count;
     const bool is_sized = pushed > 0 && row->steps.byte_count > 0;
-    char *size = is_sized ? size_text((double)row->steps.byte_count / (double)pushed)
-                          : memory_string("an unknown size");
-    finding_say(finding, "pushing %s takes up to %.3g s, with %s per event", stream, quantile / 1e6,
-                size);
+    char *size = is_sized ? size_text((double)row->steps.byte_count / (double)pushed) : NULL;
+    finding_say(finding, "pushing %s takes up to %.3g s%s%s%s", stream, quantile / 1e6,
+                size ? ", with " : "", size ? size : "", size ? " per event" : "");
     finding_evidence(finding,
-                     "%" PRId64 " events since the previous poll: median %.3g "
-                     "s, 90th percentile %.3g s, 99th %.3g s, longest %.3g s",
-                     took->count, took->median_micros / 1e6, took->percentile_90_micros / 1e6,
-                     took->percentile_99_micros / 1e6, took->maximum_micros / 1e6);
+                     "%" PRId64 " event%s since the previous poll: median %.3g s, 90th percentile "
+                     "%.3g s, 99th %.3g s, longest %.3g s",
+                     took->count, PLURAL(took->count), took->median_micros / 1e6,
+                     took->percentile_90_micros / 1e6, took->percentile_99_micros / 1e6,
+                     took->maximum_micros / 1e6);
     if (is_sized)
         finding_evidence(finding, "%s per event, %.3g events/s", size, row->rate);
     free(size);
@@ -82,12 +83,12 @@ void rule_slow_push_by_samples(const rule_t *self, const rules_input_t *input,
     const finding_about_t about = {.server = server, .publisher = server};
     finding_t *finding = findings_report(input->findings, self, &about);
     finding_say(finding,
-                "pushing an event takes %s up to %.3g s: %s of its newest %zu took no "
+                "pushing an event takes %s up to %.3g s: %s of its newest %zu events took no "
                 "longer",
                 server, quantile / 1e6, quantile_name((int64_t)took.count), took.count);
     finding_evidence(finding, "the newest %zu events: median %.3g s, 99th percentile %.3g s",
                      took.count, took.median / 1e6, took.percentile_99 / 1e6);
-    finding_evidence(finding, "its command doesn't say which stream: the agent does");
+    finding_evidence(finding, "which stream it is, only the agent can tell");
 }
 
 /* ---- clocks, by what servers say ---- */
@@ -158,13 +159,14 @@ static void report_group(const rule_t *self, const rules_input_t *input, const c
                     "computer has the wrong time",
                     known, seconds, which);
     else if (group->count > 1)
-        finding_say(finding, "the clock of %s and of %zu other server%s is %.3g s %s the monitor's",
-                    server, group->count - 1, group->count == 2 ? "" : "s", seconds, which);
+        finding_say(finding, "the clocks of %s and %zu other server%s are %.3g s %s the monitor's",
+                    server, group->count - 1, PLURAL(group->count - 1), seconds, which);
     else
         finding_say(finding, "the clock of %s is %.3g s %s the monitor's", server, seconds, which);
     finding_evidence(finding, "%s answered at %s by its own clock", server,
                      input->snapshot->replies[group->first].response->agent_time);
-    finding_evidence(finding, "%zu of %zu servers that say their time differ by that much",
+    finding_evidence(finding,
+                     "servers that differ by that much: %zu of the %zu whose clocks are known",
                      group->count, known);
 }
 
@@ -277,8 +279,8 @@ static void report_latencies(const rule_t *self, const rules_input_t *input,
     const finding_about_t about = {
         .server = server, .publisher = publisher, .subscriber = server, .object = "timestamps"};
     finding_t *finding = findings_report(input->findings, self, &about);
-    const char *why = compared ? "its code sets them, since the clocks agree"
-                               : "the clocks of the two differ, or its code sets them";
+    const char *why = compared ? "the publisher's code sets them, since the clocks agree"
+                               : "the clocks differ, or the publisher's code sets them";
     if (is_ahead)
         finding_say(finding, "events of %s reach %s %.3g s before their own timestamps: %s",
                     publisher, server, -latencies->most_ahead, why);

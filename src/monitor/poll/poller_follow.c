@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/monotonic.h"
 #include "base/name_set.h"
+#include "base/plural.h"
 #include "base/vector.h"
 #include "monitor/poll/poller_parts.h"
 #include "response/names.h"
@@ -306,7 +307,7 @@ static void say_unsupported(poller_t *self, names_t *names)
 {
     char *start = memory_format("%zu server%s that events are received from can't be watched, for "
                                 "lack of a command to ask",
-                                names->count, names->count == 1 ? "" : "s");
+                                names->count, PLURAL(names->count));
     names_say(names, self, start);
     free(start);
 }

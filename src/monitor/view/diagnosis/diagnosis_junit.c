@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/printable.h"
 #include "base/wrap.h"
 #include "base/xml_text.h"
@@ -70,8 +71,8 @@ static void print_finding(FILE *out, const finding_t *finding)
     char *duration = duration_text(finding->seconds_in_all, 0);
     fprintf(out, "%s: ", severity_name(finding->severity));
     print_line(out, "", finding->text ? finding->text : finding->rule->title);
-    fprintf(out, "  %zu time%s, %s in all, %s\n", finding->times, finding->times == 1 ? "" : "s",
-            duration, finding->state < FINDING_ENDED ? "it lasts" : "it is over");
+    fprintf(out, "  %zu time%s, %s in all, %s\n", finding->times, PLURAL(finding->times), duration,
+            finding->state < FINDING_ENDED ? "it lasts" : "it is over");
     free(duration);
     for (size_t i = 0; i < finding->evidence_count; i++)
         print_line(out, "  - ", finding->evidence[i]);

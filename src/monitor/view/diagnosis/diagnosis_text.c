@@ -1,10 +1,12 @@
 #include "monitor/view/diagnosis/diagnosis_text.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/plural.h"
 #include "base/printable.h"
 #include "base/wrap.h"
 #include "monitor/view/text/duration_text.h"
@@ -18,11 +20,6 @@ enum {
     MAXIMUM_SHOWN = 1000
 };
 
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* "1 fault, 2 warnings"; the caller frees it. */
 static char *count_text(const diagnosis_result_t *result)
 {
@@ -32,7 +29,7 @@ static char *count_text(const diagnosis_result_t *result)
         if (count == 0)
             continue;
         char *longer = memory_format("%s%s%zu %s%s", text, *text ? ", " : "", count,
-                                     severity_name((severity_t)severity), plural(count));
+                                     severity_name((severity_t)severity), PLURAL(count));
         free(text);
         text = longer;
     }
@@ -83,20 +80,20 @@ static void print_verdict(FILE *out, const diagnosis_result_t *result, const tex
     char *head = headline(result);
     fprintf(out, "%s%s%s: %zu server%s", terminal_color(colors[result->verdict], style->color),
             head, terminal_color(COLOR_NONE, style->color), result->server_count,
-            plural(result->server_count));
+            PLURAL(result->server_count));
     free(head);
     if (result->answered < result->server_count)
         fprintf(out, " (%zu never answered)", result->server_count - result->answered);
     char *duration = duration_text(result->seconds, 0);
-    fprintf(out, " watched for %s (%zu poll%s)", duration, result->polls, plural(result->polls));
+    fprintf(out, " watched for %s (%zu poll%s)", duration, result->polls, PLURAL(result->polls));
     free(duration);
     if (result->answered > 0) {
         char *losses = losses_text(result);
         fprintf(out,
                 ", %zu stream%s, %zu subscription%s: %" PRId64 " events pushed, %" PRId64
                 " received, %s",
-                result->streams, plural(result->streams), result->subscriptions,
-                plural(result->subscriptions), result->pushed, result->received, losses);
+                result->streams, PLURAL(result->streams), result->subscriptions,
+                PLURAL(result->subscriptions), result->pushed, result->received, losses);
         free(losses);
     }
     putc('\n', out);
@@ -200,15 +197,19 @@ static void print_finding(FILE *out, const finding_t *finding, const char *prefi
     putc('\n', out);
     finding_line_print(out, finding, prefix, "", &(text_style_t){.color = style->color});
     char *time = finding_line_time(finding);
-    char *whole =
-        memory_format("%s%s", time, finding->state < FINDING_ENDED ? "; not over yet" : "; over");
+    const bool was_moment = finding->times == 1 && finding->seconds_in_all < 0.5;
+    char *whole = memory_format("%s%s", time,
+                                was_moment                       ? ""
+                                : finding->state < FINDING_ENDED ? "; not over yet"
+                                                                 : "; over");
     print_below(out, "", whole, NULL, width);
     free(whole);
     free(time);
     for (size_t i = 0; i < finding->evidence_count; i++)
         print_below(out, "- ", finding->evidence[i], prefix, width);
     char *advice = says_what_to_do || finding->advice ? diagnosis_advice(finding)
-                                                      : memory_string("as said above");
+                                                      : memory_string("As said above.");
+    *advice = (char)toupper((unsigned char)*advice);
     print_below(out, "What to do: ", advice, prefix, width);
     free(advice);
 }
