@@ -23,11 +23,14 @@ char *explain_error(const char *name)
     return error;
 }
 
-/* "10 s"; "" if it has none. */
+/* "10 s", "1 event"; "" if it has none. */
 static char *threshold_text(const rule_t *rule, const rule_settings_t *settings)
 {
-    return rule->unit ? memory_format("%g %s", rule_threshold(rule, settings), rule->unit)
-                      : memory_string("");
+    if (!rule->unit)
+        return memory_string("");
+    const double threshold = rule_threshold(rule, settings);
+    const bool is_event = threshold == 1 && strcmp(rule->unit, "events") == 0;
+    return memory_format("%g %s", threshold, is_event ? "event" : rule->unit);
 }
 
 static size_t longest_name(void)
@@ -42,13 +45,13 @@ static size_t longest_name(void)
 static void print_list(FILE *out, const rule_settings_t *settings, const text_style_t *style)
 {
     const int name_width = (int)longest_name();
-    fprintf(out, "%s%-*s  severity  group        threshold    finds%s\n",
+    fprintf(out, "%s%-*s  severity  group       threshold        finds%s\n",
             terminal_color(COLOR_HEADING, style->color), name_width, "rule",
             terminal_color(COLOR_NONE, style->color));
     for (size_t i = 0; i < rules_count; i++) {
         const rule_t *rule = &rules[i];
         char *threshold = threshold_text(rule, settings);
-        fprintf(out, "%-*s  %-8s  %-11s  %-11s  %s\n", name_width, rule->name,
+        fprintf(out, "%-*s  %-8s  %-10s  %-15s  %s\n", name_width, rule->name,
                 severity_name(rule->severity), rule->group, threshold, rule->title);
         free(threshold);
     }
