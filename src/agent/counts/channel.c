@@ -44,8 +44,9 @@ void channel_set_event_endpoint(channel_t *self, const char *endpoint)
     seqlock_write_end(&self->sequence);
 }
 
-/* A publisher sends one every 10 s. */
-#define HEARTBEAT_PERIOD_NS INT64_C(10000000000)
+/* A publisher sends one every 9 s, and one may come late. */
+#define HEARTBEAT_PERIOD_NS INT64_C(9000000000)
+#define HEARTBEAT_LATE_NS   INT64_C(6000000000)
 
 void channel_heartbeat(channel_t *self, int64_t now_ns, int64_t monotonic_ns)
 {
@@ -54,7 +55,7 @@ void channel_heartbeat(channel_t *self, int64_t now_ns, int64_t monotonic_ns)
     self->last_heartbeat_monotonic_ns = monotonic_ns;
     seqlock_write_begin(&self->sequence);
     count_add(&self->heartbeat_count, 1);
-    if (gap_ns > HEARTBEAT_PERIOD_NS + HEARTBEAT_PERIOD_NS / 2)
+    if (gap_ns > HEARTBEAT_PERIOD_NS + HEARTBEAT_LATE_NS)
         count_add(&self->missed_heartbeat_count,
                   (uint64_t)((gap_ns - HEARTBEAT_PERIOD_NS / 2) / HEARTBEAT_PERIOD_NS));
     time_set(&self->last_heartbeat_ns, now_ns);

@@ -15,7 +15,7 @@
 #include "response/endpoint.h"
 #include "response/names.h"
 
-/* A heartbeat is due every 10 s: after this time without one, one is late. */
+/* A heartbeat is due every 9 s: after this time without one, one is late. */
 #define LATE_SECONDS 12
 
 /* A new channel is given more time for its first one, unless Tango itself has lost patience. */

@@ -178,7 +178,7 @@ void rule_name_mismatch(const rule_t *self, const rules_input_t *input,
 
 /* ---- expired ---- */
 
-/* Heartbeats are due every 10 s. Where the channel is dead, something else is wrong. */
+/* Heartbeats are due every 9 s. Where the channel is dead, something else is wrong. */
 #define HEARTBEAT_SECONDS 30
 
 /* From one time of an answer to another, in seconds; NAN: not known. */
