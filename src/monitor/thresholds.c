@@ -29,11 +29,16 @@ bool thresholds_read(rule_settings_t *settings, const char *path, char **error)
         *error = memory_format("%s: can't read it: %s", path, strerror(errno));
         return false;
     }
-    char *line = NULL;
-    size_t capacity = 0;
+    char *line = memory_new(LIST_FILE_LINE_MAXIMUM, 1);
     bool good = true;
-    for (size_t number = 1; good && getline(&line, &capacity, file) >= 0; number++)
-        good = take_line(settings, path, number, line, error);
+    for (size_t number = 1; good; number++) {
+        const list_file_result_t result = list_file_next(file, line);
+        if (result == LIST_FILE_END)
+            break;
+        good = result == LIST_FILE_LINE && take_line(settings, path, number, line, error);
+        if (result == LIST_FILE_TOO_LONG)
+            *error = memory_format("%s: line %zu is too long", path, number);
+    }
     if (good && ferror(file)) {
         *error = memory_format("%s: can't read it: %s", path, strerror(errno));
         good = false;

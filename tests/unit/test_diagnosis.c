@@ -415,6 +415,26 @@ static void names_are_shortened_and_numbers_are_not(void **state)
     check_shortened("", 10, "");
 }
 
+/* In no more time than it takes to read them. */
+static void long_lines_are_shortened(void **state)
+{
+    (void)state;
+    enum { LONG = 400000 };
+    char *words = memory_new(2 * LONG + 1, 1);
+    for (size_t i = 0; i < LONG; i++)
+        memcpy(words + 2 * i, i % 2 ? "y " : "x ", 2);
+    check_shortened(words, 10, "x y x y...");
+    free(words);
+    char *hosts = memory_new(10 * LONG + 5, 1);
+    for (size_t i = 0; i < LONG; i++)
+        memcpy(hosts + 10 * i, "tango://a/", 10);
+    memcpy(hosts + 10 * LONG, "b/c", 3);
+    char *rest = finding_line_without_prefix(hosts, "tango://a/");
+    assert_string_equal(rest, "b/c");
+    free(rest);
+    free(hosts);
+}
+
 static void durations_for_people(void **state)
 {
     (void)state;
@@ -451,6 +471,7 @@ int main(void)
         TEST(many_findings_of_a_rule_are_one_failure),
         TEST(text_becomes_xml),
         TEST(names_are_shortened_and_numbers_are_not),
+        TEST(long_lines_are_shortened),
         TEST(durations_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 #include "answers.h"
 #include "base/memory.h"
+#include "base/printable.h"
 #include "cmocka_all.h"
 #include "monitor/analysis/rules.h"
 
@@ -363,6 +364,68 @@ static void is_identified_by_what_it_is_about(void **state)
                         "at-once-31dafbf8082b2773");
 }
 
+static void texts_and_names_have_an_end(void **state)
+{
+    (void)state;
+    enum { LONG = 1 << 20 };
+    char *name = memory_new(LONG + 1, 1);
+    for (size_t i = 0; i < LONG; i += 2)
+        memcpy(name + i, "\xc3\xa4", 2);
+    memcpy(name, "a/b/", 4);
+    memcpy(name + LONG - 4, "/end", 4);
+    finding_t *finding = report(&at_once, name);
+    finding_say(finding, "lost on %s", name);
+    finding_evidence(finding, "it is %s", name);
+    finding_advise(finding, "look at %s", name);
+    assert_ptr_equal(report(&at_once, name), finding);
+    finding_say(finding, "lost on %s", name);
+    finding_evidence(finding, "it is %s", name);
+    const char *const all[] = {finding->text, finding->evidence[0], finding->about.server};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const size_t length = strlen(all[i]);
+        assert_true(length > 900 && length <= 3000);
+        assert_string_equal(all[i] + length - 4, "/end");
+        uint32_t character = 0;
+        for (const char *at = all[i]; *at; at += printable_decode(at, &character))
+            assert_true(printable_decode(at, &character) > 0);
+    }
+    free(name);
+}
+
+static void what_is_past_makes_room(void **state)
+{
+    (void)state;
+    char name[32];
+    snapshot_t *snapshot = snapshot_of(true);
+    for (int poll = 0; poll < 5; poll++) {
+        snapshot->time.tv_sec++;
+        findings_begin(findings, snapshot);
+        for (int i = 0; poll < 2 && i < FINDINGS_MAXIMUM / 2; i++) {
+            snprintf(name, sizeof name, "server/%d/%d", poll, i);
+            report(&at_once, name);
+        }
+        if (poll == 4)
+            report(&at_once, "another");
+        findings_settle(findings, snapshot);
+    }
+    assert_int_equal(count_now(), 1);
+    assert_true(count_of_run() > FINDINGS_MAXIMUM / 2 && count_of_run() < FINDINGS_MAXIMUM);
+    assert_int_equal(findings_left_out(findings), FINDINGS_MAXIMUM + 1 - count_of_run());
+    /* Those that were past first are forgotten first. */
+    size_t count = 0;
+    size_t newer = 0;
+    const finding_t *const *all = findings_of_run(findings, &count);
+    for (size_t i = 0; i < count; i++)
+        newer += strncmp(all[i]->about.server, "server/1/", 9) == 0;
+    assert_int_equal(newer, FINDINGS_MAXIMUM / 2);
+    /* The rest is found again. */
+    findings_begin(findings, snapshot);
+    assert_int_equal(report(&at_once, "server/1/7")->times, 1);
+    assert_int_equal(report(&at_once, "another")->times, 1);
+    findings_settle(findings, snapshot);
+    snapshot_destroy(&snapshot);
+}
+
 static void no_more_than_the_maximum_are_kept(void **state)
 {
     (void)state;
@@ -488,6 +551,8 @@ int main(void)
         TEST(reports_of_one_poll_are_one),
         TEST(is_identified_by_what_it_is_about),
         TEST(no_more_than_the_maximum_are_kept),
+        TEST(what_is_past_makes_room),
+        TEST(texts_and_names_have_an_end),
         TEST(faults_and_new_ones_come_first),
         TEST(a_clock_that_is_set_forward_makes_nothing_last),
         TEST(a_clock_that_is_set_back_makes_nothing_last_for_ever),

@@ -229,6 +229,8 @@ static void test_wrong_thresholds(void **state)
           (const char *const[]){"--thresholds", "/nonexistent/file", "a/b/c", NULL});
     wrong("--thresholds: /: can't read it: Is a directory",
           (const char *const[]){"--thresholds", "/", "a/b/c", NULL});
+    wrong("--thresholds: /dev/zero: line 1 is too long",
+          (const char *const[]){"--thresholds", "/dev/zero", "a/b/c", NULL});
 }
 
 static void test_diagnose(void **state)

@@ -240,6 +240,9 @@ static void test_a_file_cannot_be_read(void **state)
     name("@/no/such/file");
     assert_selected("/no/such/file: can't read it: No such file or directory");
     options.name_count = 0;
+    name("@/dev/zero");
+    assert_selected("/dev/zero: line 1 is too long");
+    options.name_count = 0;
     name("@/tmp");
     assert_selected("/tmp: can't read it: Is a directory");
 }

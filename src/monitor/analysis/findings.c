@@ -17,6 +17,13 @@
 /* and by more only in recordings that somebody made up. */
 #define CLOCK_JUMP_MAXIMUM 1e10
 
+/* So many bytes of a text are kept, and of a name, which may come from a hostile server. No text
+ * that means something is longer. */
+enum { TEXT_MAXIMUM = 3000, NAME_MAXIMUM = 1000 };
+
+/* When there are FINDINGS_MAXIMUM of them, those that are past make room for so many. */
+enum { ROOM = FINDINGS_MAXIMUM / 4 };
+
 /* A finding, and what only the engine knows of it. */
 typedef struct {
     finding_t seen; /* the public part; comes first */
@@ -153,17 +160,45 @@ static void index_all(findings_t *self)
         *place_of(self, all[i]->hash) = i + 1;
 }
 
+/* Where a character begins, at that place of a text or before it. */
+static size_t beginning_of_character(const char *text, size_t at)
+{
+    for (int i = 0; i < 3 && at > 0 && (text[at] & 0xc0) == 0x80; i++)
+        at--;
+    return at;
+}
+
+/* Leaves out the middle of what is longer than that; frees text. NULL for NULL. */
+static char *bound(char *text, size_t maximum)
+{
+    static const char mark[] = " ... ";
+    const size_t length = text ? strlen(text) : 0;
+    if (length <= maximum)
+        return text;
+    const size_t kept = maximum - sizeof mark;
+    const size_t begin = beginning_of_character(text, kept - kept / 3);
+    const size_t end = beginning_of_character(text, length - kept / 3);
+    char *shorter = memory_format("%.*s%s%s", (int)begin, text, mark, text + end);
+    free(text);
+    return shorter;
+}
+
+static char *copy_name(const char *name)
+{
+    return bound(memory_string(name), NAME_MAXIMUM);
+}
+
 static whole_t *make(const rule_t *rule, const finding_about_t *about, uint64_t hash)
 {
     whole_t *whole = memory_new(1, sizeof *whole);
     whole->hash = hash;
     whole->seen = (finding_t){
         .rule = rule,
-        .about = {.server = memory_string(about->server),
-                  .stream = memory_string(about->stream),
-                  .publisher = memory_string(about->publisher),
-                  .subscriber = memory_string(about->subscriber),
-                  .object = memory_string(about->object)},
+        .about = {.server = copy_name(about->server),
+                  .stream = copy_name(about->stream),
+                  .publisher = copy_name(about->publisher),
+                  .subscriber = copy_name(about->subscriber),
+                  .object = copy_name(about->object)},
         .identity = memory_format("%s-%016" PRIx64, rule->name, hash),
         .state = FINDING_SUSPECTED,
         .events = RESPONSE_UNKNOWN,
@@ -225,7 +260,7 @@ void finding_say(finding_t *self, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     free(self->text);
-    self->text = memory_vformat(format, arguments);
+    self->text = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -235,7 +270,7 @@ void finding_evidence(finding_t *self, const char *format, ...)
     va_start(arguments, format);
     self->evidence =
         memory_resize(self->evidence, self->evidence_count + 1, sizeof *self->evidence);
-    self->evidence[self->evidence_count++] = memory_vformat(format, arguments);
+    self->evidence[self->evidence_count++] = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -244,7 +279,7 @@ void finding_advise(finding_t *self, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     free(self->advice);
-    self->advice = memory_vformat(format, arguments);
+    self->advice = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -486,6 +521,43 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
     findings_settle(self, snapshot);
 }
 
+static int compare_seen(const void *a, const void *b)
+{
+    const whole_t *left = *(whole_t *const *)a;
+    const whole_t *right = *(whole_t *const *)b;
+    const double later = timespec_seconds_between(&left->seen.seen, &right->seen.seen);
+    if (later != 0)
+        return later > 0 ? -1 : 1;
+    return strcmp(left->seen.identity, right->seen.identity);
+}
+
+/*
+ * When no more can be kept, forgets what has been past for longest, so that servers that invent new
+ * names all the time can't hide what will be found.
+ */
+static void make_room(findings_t *self)
+{
+    whole_t **all = self->all.items;
+    if (self->all.count < FINDINGS_MAXIMUM)
+        return;
+    size_t past = 0; /* they are moved to the beginning */
+    for (size_t i = 0; i < self->all.count; i++) {
+        whole_t *whole = all[i];
+        if (whole->seen.state != FINDING_PAST)
+            continue;
+        all[i] = all[past];
+        all[past++] = whole;
+    }
+    qsort(all, past, sizeof *all, compare_seen);
+    const size_t forgotten = past < ROOM ? past : ROOM;
+    for (size_t i = 0; i < forgotten; i++)
+        whole_destroy(&all[i]);
+    memmove(all, all + forgotten, (self->all.count - forgotten) * sizeof *all);
+    self->all.count -= forgotten;
+    self->left_out += forgotten;
+    index_all(self);
+}
+
 void findings_settle(findings_t *self, const snapshot_t *snapshot)
 {
     name_unwatched_publishers(self, snapshot);
@@ -507,6 +579,7 @@ void findings_settle(findings_t *self, const snapshot_t *snapshot)
         self->all.count = kept;
         index_all(self);
     }
+    make_room(self);
     list(self);
 }
 

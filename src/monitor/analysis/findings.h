@@ -95,7 +95,8 @@ findings_t *findings_new(const struct rule_settings *settings);
 /* Frees it and sets *self to NULL; *self may be NULL. */
 void findings_destroy(findings_t **self);
 
-/* So many findings are kept, whatever names hostile servers invent; more are counted only. */
+/* So many findings are kept, whatever names hostile servers invent, and those that are past make
+ * room for new ones; more are counted only. */
 #define FINDINGS_MAXIMUM 10000
 
 /* Those that began, last or ended in this observation: faults first, then the newest. Valid until
@@ -111,7 +112,7 @@ const finding_t *const *findings_suspected(const findings_t *self, size_t *count
 /* A rule's threshold in force. */
 double findings_threshold(const findings_t *self, const struct rule *rule);
 
-/* How many were reported beyond FINDINGS_MAXIMUM. */
+/* How many were reported beyond FINDINGS_MAXIMUM, or forgotten to make room. */
 size_t findings_left_out(const findings_t *self);
 
 /* How long it has lasted this time, up to when it was last seen, in seconds. */

@@ -8,7 +8,7 @@
 #include "base/vector.h"
 #include "response/names.h"
 
-/* A stream by its name without the host. */
+/* A stream by its name without the host, and by its server's. */
 typedef struct {
     uint64_t hash;
     const published_stream_t *stream;
@@ -145,14 +145,26 @@ static int compare_respelled(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* So many spellings of a stream by one server are looked at: more are a hostile server's. */
+enum { SPELLINGS_MAXIMUM = 16 };
+
+static uint64_t hash_of_respelled(const char *name, const char *server)
+{
+    return names_hash_but_host(name) ^ 31 * names_hash_but_host(server);
+}
+
 static const respelled_t *respelled_list(const published_t *self)
 {
     if (self->respelling->list)
         return self->respelling->list;
     const published_stream_t *streams = self->streams.items;
     respelled_t *list = memory_new(self->streams.count, sizeof *list);
-    for (size_t i = 0; i < self->streams.count; i++)
-        list[i] = (respelled_t){names_hash_but_host(streams[i].name), &streams[i]};
+    for (size_t i = 0; i < self->streams.count; i++) {
+        const bool is_of_one = streams[i].server != PUBLISHED_BY_SEVERAL;
+        const char *server = is_of_one ? self->snapshot->replies[streams[i].server].server : NULL;
+        list[i] =
+            (respelled_t){hash_of_respelled(streams[i].name, server ? server : ""), &streams[i]};
+    }
     qsort(list, self->streams.count, sizeof *list, compare_respelled);
     return self->respelling->list = list;
 }
@@ -189,9 +201,12 @@ const published_stream_t *published_find_respelled(const published_t *self, cons
     if (count == 0 || !channel)
         return NULL;
     const respelled_t *list = respelled_list(self);
-    const uint64_t hash = names_hash_but_host(topic);
+    const uint64_t hash = hash_of_respelled(topic, channel);
+    const size_t first = respelled_from(list, count, hash);
     const published_stream_t *found = NULL;
-    for (size_t i = respelled_from(list, count, hash); i < count && list[i].hash == hash; i++) {
+    for (size_t i = first; i < count && list[i].hash == hash; i++) {
+        if (i - first >= SPELLINGS_MAXIMUM)
+            return NULL;
         if (!is_respelled(self, list[i].stream, topic, channel))
             continue;
         if (found)

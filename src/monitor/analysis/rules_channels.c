@@ -217,20 +217,20 @@ static const char *connected_anew(const view_t *self)
 /* What is pushed and received on the channel. */
 static void add_streams(finding_t *finding, const view_t *self)
 {
-    const response_t *response = self->part->reply->response;
+    const rules_input_t *input = self->input;
     size_t topics = 0;
+    const subscriber_t *list =
+        subscribers_of_channel(input->subscribers, (size_t)(self->part - input->comparison->parts),
+                               self->channel->name, &topics);
     size_t published = 0;
     int64_t received = 0;
     int64_t pushed = 0;
-    for (size_t i = 0; i < response->subscription_count; i++) {
-        const response_subscription_t *one = &response->subscriptions[i];
-        if (!one->channel_name || strcmp(one->channel_name, self->channel->name) != 0)
-            continue;
-        topics++;
+    for (size_t i = 0; i < topics; i++) {
+        const response_subscription_t *one = list[i].subscription;
         if (one->counts.event_count > 0)
             received = changes_sum(received, one->counts.event_count);
         char *stream = names_stream_of_topic(one->topic);
-        const published_stream_t *publisher = published_find(self->input->published, stream);
+        const published_stream_t *publisher = published_find(input->published, stream);
         free(stream);
         if (!publisher || publisher->count == RESPONSE_UNKNOWN)
             continue;

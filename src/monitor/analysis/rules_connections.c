@@ -240,7 +240,7 @@ void rule_expired(const rule_t *self, const rules_input_t *input, const rule_pub
         return;
     size_t count = 0;
     const subscriber_t *subscribers =
-        subscribers_find(input->subscribers, published->now->name, false, &count);
+        subscribers_find(input->subscribers, published->now->name, &count);
     for (size_t i = 0; i < count; i++)
         report_expired(self, input, published, &subscribers[i]);
 }

@@ -206,16 +206,13 @@ typedef struct {
     const char *most_ahead_topic;
 } latencies_t;
 
-static latencies_t *latencies_of(vector_t *list, const subscription_row_t *row)
+/* By channel, then by topic. */
+static int compare_channels(const void *a, const void *b)
 {
-    const char *channel = row->change->after->channel_name;
-    latencies_t *all = list->items;
-    for (size_t i = list->count; i-- > 0;) /* neighbours mostly come from one publisher */
-        if (strcmp(all[i].channel, channel) == 0)
-            return &all[i];
-    latencies_t *one = vector_add(list);
-    *one = (latencies_t){.channel = channel, .topic = row->topic, .shortest = INFINITY};
-    return one;
+    const subscription_row_t *left = *(const subscription_row_t *const *)a;
+    const subscription_row_t *right = *(const subscription_row_t *const *)b;
+    const int order = strcmp(left->change->after->channel_name, right->change->after->channel_name);
+    return order != 0 ? order : strcmp(left->topic, right->topic);
 }
 
 static void add_latencies(latencies_t *self, const subscription_row_t *row, double threshold)
@@ -307,16 +304,24 @@ void rule_clocks_by_events(const rule_t *self, const rules_input_t *input,
                            const server_part_t *part)
 {
     const double threshold = rule_threshold(self, input->settings);
-    vector_t list = {.item_size = sizeof(latencies_t)};
+    vector_t list = {.item_size = sizeof(const subscription_row_t *)};
     double busy = 0;
     for (size_t i = 0; i < part->subscription_count && !part->changes->first; i++) {
         const subscription_row_t *row = &part->subscriptions[i];
         if (row->processing.count > 0)
             busy += row->processing.mean_micros / 1e6 * (double)row->processing.count;
         if (row->latency.count > 0 && row->change->after && row->change->after->channel_name)
-            add_latencies(latencies_of(&list, row), row, threshold);
+            *(const subscription_row_t **)vector_add(&list) = row;
     }
-    for (size_t i = 0; i < list.count; i++)
-        report_latencies(self, input, part, (latencies_t *)list.items + i, busy / part->seconds);
-    free(list.items);
+    const subscription_row_t **rows = list.items;
+    if (list.count > 1)
+        qsort(rows, list.count, sizeof *rows, compare_channels);
+    for (size_t i = 0; i < list.count;) {
+        const char *channel = rows[i]->change->after->channel_name;
+        latencies_t one = {.channel = channel, .topic = rows[i]->topic, .shortest = INFINITY};
+        for (; i < list.count && strcmp(rows[i]->change->after->channel_name, channel) == 0; i++)
+            add_latencies(&one, rows[i], threshold);
+        report_latencies(self, input, part, &one, busy / part->seconds);
+    }
+    free(rows);
 }

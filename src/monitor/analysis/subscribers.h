@@ -23,12 +23,13 @@ subscribers_t *subscribers_new(const snapshot_t *snapshot);
 /* Frees it and sets *self to NULL; *self may be NULL. */
 void subscribers_destroy(subscribers_t **self);
 
-/*
- * The subscriptions to a stream, in the snapshot's order: those under its own name, which get its
- * events, and, if respelled, those that differ from it in the host's name only (see
- * names_are_same_but_host()). NULL if there is none. Valid until the next call.
+/* The subscriptions to a stream under its own name, in the snapshot's order. NULL if there is none.
+ * Valid as long as self. */
+const subscriber_t *subscribers_find(subscribers_t *self, const char *stream, size_t *count);
+
+/* The subscriptions of a server, by its index in the snapshot, that arrive on a channel; likewise.
  */
-const subscriber_t *subscribers_find(subscribers_t *self, const char *stream, bool respelled,
-                                     size_t *count);
+const subscriber_t *subscribers_of_channel(subscribers_t *self, size_t server, const char *channel,
+                                           size_t *count);
 
 #endif

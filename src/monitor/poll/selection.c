@@ -86,12 +86,16 @@ static bool add_file(selection_t *self, const selection_options_t *options, cons
     FILE *file = fopen(path, "re");
     if (!file)
         return fail(error, memory_format("%s: can't read it: %s", path, strerror(errno)));
-    char *line = NULL;
-    size_t room = 0;
+    char *line = memory_new(LIST_FILE_LINE_MAXIMUM, 1);
     bool good = true;
-    for (size_t number = 1; good && getline(&line, &room, file) >= 0; number++) {
+    for (size_t number = 1; good; number++) {
+        const list_file_result_t result = list_file_next(file, line);
+        if (result == LIST_FILE_END)
+            break;
         const char *name = list_file_trim(line);
-        if (strpbrk(name, " \t"))
+        if (result == LIST_FILE_TOO_LONG)
+            good = fail(error, memory_format("%s: line %zu is too long", path, number));
+        else if (strpbrk(name, " \t"))
             good = fail(error, memory_format("%s: line %zu: only one name per line", path, number));
         else if (*name)
             good = add_name(self, options, name, error);

@@ -39,8 +39,13 @@ char *finding_line_without_prefix(const char *text, const char *prefix)
     const size_t length = prefix ? strlen(prefix) : 0;
     if (length == 0)
         return copy;
-    for (char *found = copy; (found = strstr(found, prefix)) != NULL;)
-        memmove(found, found + length, strlen(found + length) + 1);
+    char *to = copy;
+    for (const char *from = text; *from;)
+        if (strncmp(from, prefix, length) == 0)
+            from += length;
+        else
+            *to++ = *from++;
+    *to = '\0';
     return copy;
 }
 
@@ -151,18 +156,23 @@ static size_t end_of_numbers(const char *text)
 static char *cut_words(char *text, size_t width, bool utf8)
 {
     const char *mark = utf8 ? "\u2026" : "...";
-    const size_t mark_width = printable_width(mark);
     const size_t least = end_of_numbers(text);
-    size_t length = strlen(text);
-    char *shorter = NULL;
-    do {
-        free(shorter);
-        while (length > least && text[length - 1] != ' ')
-            length--;
-        while (length > least && text[length - 1] == ' ')
-            length--;
-        shorter = memory_copy(text, length);
-    } while (length > least && printable_width(shorter) + mark_width > width);
+    size_t length = 0; /* of what fits */
+    size_t used = printable_width(mark);
+    for (const char *at = text; *at;) {
+        const size_t blanks = strspn(at, " ");
+        const size_t whole = blanks + strcspn(at + blanks, " ");
+        char *word = memory_copy(at, whole);
+        used += printable_width(word);
+        free(word);
+        at += whole;
+        if (used > width)
+            break;
+        length = (size_t)(at - text);
+    }
+    if (length < least)
+        length = least;
+    char *shorter = memory_copy(text, length);
     char *whole = memory_format("%s%s", shorter, length < strlen(text) ? mark : "");
     free(shorter);
     free(text);
