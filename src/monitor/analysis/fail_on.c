@@ -63,22 +63,12 @@ void fail_on_clear(fail_on_t *self)
     *self = (fail_on_t){0};
 }
 
-static bool counts(const fail_on_t *self, const rule_t *rule, severity_t severity)
-{
-    const ptrdiff_t index = rule - rules;
-    const bool is_of_table = index >= 0 && (size_t)index < rules_count;
-    if (!self->is_given)
-        return severity >= SEVERITY_WARNING;
-    return (self->has_severity && severity >= self->severity) ||
-           (self->rules && is_of_table && self->rules[index]);
-}
-
 bool fail_on_counts(const fail_on_t *self, const finding_t *finding)
 {
-    return counts(self, finding->rule, finding->severity);
-}
-
-bool fail_on_counts_rule(const fail_on_t *self, const rule_t *rule)
-{
-    return counts(self, rule, rule->severity);
+    const ptrdiff_t index = finding->rule - rules;
+    const bool is_of_table = index >= 0 && (size_t)index < rules_count;
+    if (!self->is_given)
+        return finding->severity >= SEVERITY_WARNING;
+    return (self->has_severity && finding->severity >= self->severity) ||
+           (self->rules && is_of_table && self->rules[index]);
 }

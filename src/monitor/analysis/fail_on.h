@@ -23,9 +23,7 @@ typedef struct {
 bool fail_on_add(fail_on_t *self, const char *list, char **error);
 void fail_on_clear(fail_on_t *self);
 
+/* Whether a finding counts. */
 bool fail_on_counts(const fail_on_t *self, const finding_t *finding);
-
-/* Whether the rule can make it fail, with the severity that it usually has. */
-bool fail_on_counts_rule(const fail_on_t *self, const struct rule *rule);
 
 #endif

@@ -20,16 +20,6 @@ static const char *const outcomes[CHECK_OUTCOMES] = {[CHECK_UNDONE] = "undone",
                                                      [CHECK_NO_ATTRIBUTE] = "no_attribute",
                                                      [CHECK_NO_EVENTS] = "no_events"};
 
-const char *check_kind_name(check_kind_t kind)
-{
-    return kinds[kind];
-}
-
-const char *check_outcome_name(check_outcome_t outcome)
-{
-    return outcomes[outcome];
-}
-
 check_kind_t check_kind_of(const char *name)
 {
     size_t i = 0;
@@ -120,9 +110,9 @@ void checks_write(const checks_t *self, json_output_t *json, const char *key)
     for (size_t i = 0; i < self->count; i++) {
         const check_t *check = &self->list[i];
         if (i == 0 || check->kind != self->list[i - 1].kind)
-            json_output_open(json, check_kind_name(check->kind), '{');
+            json_output_open(json, kinds[check->kind], '{');
         json_output_open(json, check->subject, '{');
-        json_output_string(json, "outcome", check_outcome_name(check->outcome));
+        json_output_string(json, "outcome", outcomes[check->outcome]);
         json_output_string(json, "text", check->text);
         json_output_time(json, "time", &check->time);
         json_output_close(json, '}');

@@ -37,11 +37,8 @@ typedef enum {
     CHECK_OUTCOMES
 } check_outcome_t;
 
-/* "endpoint", ...; "undone", "good", ...: as in recordings. */
-const char *check_kind_name(check_kind_t kind);
-const char *check_outcome_name(check_outcome_t outcome);
-
-/* The one of that name, or CHECK_KINDS, CHECK_OUTCOMES. */
+/* The one of that name in recordings ("endpoint", ...; "undone", "good", ...), or CHECK_KINDS,
+ * CHECK_OUTCOMES. */
 check_kind_t check_kind_of(const char *name);
 check_outcome_t check_outcome_of(const char *name);
 
