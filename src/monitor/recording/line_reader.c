@@ -50,6 +50,7 @@ line_reader_t *line_reader_new(const char *path, int stop_fd, size_t maximum, ch
     self->stop_fd = stop_fd;
     self->maximum = maximum;
     self->in = memory_new(PIECE, 1);
+    self->text = memory_new(1, 1); /* so that there is somewhere to look from */
     self->state = DECOMPRESSOR_END;
     return self;
 }
