@@ -95,6 +95,24 @@ static void hostile_numbers(void **state)
     assert_true(found->since.tv_sec <= run->time);
 }
 
+/* As when it is found by --follow, or doesn't answer at first. */
+static void a_publisher_that_gets_another_name(void **state)
+{
+    (void)state;
+    const char *stuck = SUBSCRIBER("'event_count': 1", "'event_count': 1", CALLBACK(19900000));
+    observing_poll(run, (const char *[]){SUB, stuck, NULL});
+    const finding_t *found = observing_find(run, "stuck-callback");
+    assert_string_equal(found->about.publisher, PUB);
+    observing_poll(run,
+                   (const char *[]){SUB, stuck, "dserver/p/1",
+                                    "{'version': 1, 'agent': {'pid': 8}, 'server': "
+                                    "{'event_streams': {'" STREAM "': {'pushed_event_count': 2}}}}",
+                                    NULL});
+    assert_ptr_equal(observing_find(run, "stuck-callback"), found);
+    assert_string_equal(found->about.publisher, "dserver/p/1");
+    assert_int_equal(found->state, FINDING_LASTS);
+}
+
 /* ---- delayed ---- */
 
 static void a_subscription_that_does_not_come_to_an_end(void **state)
@@ -353,6 +371,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_callback_that_does_not_return),
+        TEST(a_publisher_that_gets_another_name),
         TEST(a_thread_that_does_nothing_for_long_is_not_stuck),
         TEST(hostile_numbers),
         TEST(a_subscription_that_does_not_come_to_an_end),

@@ -129,12 +129,16 @@ static uint64_t add_to_hash(uint64_t hash, const char *text)
     return name_set_hash(name_set_hash(hash, text ? text : "\2"), "\1");
 }
 
+/*
+ * A stream has one publisher, whose name may change: it is that of the channel until it is known
+ * which of the watched servers it is.
+ */
 static uint64_t hash_of(const rule_t *rule, const finding_about_t *about)
 {
     uint64_t hash = add_to_hash(0, rule->name);
     hash = add_to_hash(hash, about->server);
     hash = add_to_hash(hash, about->stream);
-    hash = add_to_hash(hash, about->publisher);
+    hash = add_to_hash(hash, about->stream ? NULL : about->publisher);
     hash = add_to_hash(hash, about->subscriber);
     return add_to_hash(hash, about->object);
 }
@@ -237,6 +241,11 @@ finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_a
     finding_t *seen = &whole->seen;
     empty_texts(seen);
     seen->severity = rule->severity;
+    if (about->publisher &&
+        (!seen->about.publisher || strcmp(seen->about.publisher, about->publisher) != 0)) {
+        free((char *)seen->about.publisher);
+        seen->about.publisher = memory_string(about->publisher);
+    }
     if (whole->reported)
         return seen;
     whole->reported = true;

@@ -40,8 +40,9 @@ const char *finding_state_name(finding_state_t state);
 
 struct rule;
 
-/* What a finding is about, and identified by; each may be NULL. Names as in answers, a stream
- * without IDL level; publisher and subscriber are admin devices. */
+/* What a finding is about, and identified by (a stream's publisher is not: its name may change);
+ * each may be NULL. Names as in answers, a stream without IDL level; publisher and subscriber are
+ * admin devices. */
 typedef struct {
     const char *server; /* by whose answer the finding is judged: while that server fails, the
                            finding neither ends nor changes */
