@@ -13,7 +13,7 @@
 
 enum {
     MARK_WIDTH = 9,     /* of what a line begins with */
-    SHORTEST_NAME = 12, /* that a name is shortened to */
+    SHORTEST_NAME = 24, /* that a name is shortened to: it must be told from others */
     DAY_END = 10        /* of "2026-03-01T12:00:03" */
 };
 
@@ -139,14 +139,21 @@ static bool shorten_name(char **text, size_t excess, bool utf8)
     return true;
 }
 
-/* Where the last number of a text ends: 0 if it has none. */
+/* Where a text may be cut off: behind its last number and what that counts, which is up to two
+ * words. 0 if it has no number. */
 static size_t end_of_numbers(const char *text)
 {
+    enum { COUNTED = 2 };
     size_t end = 0;
+    size_t words = 0; /* that still belong to the number */
     for (const char *at = text; *at;) {
         const size_t length = strcspn(at, " ");
-        if (at[strspn(at, "(>=-+")] >= '0' && at[strspn(at, "(>=-+")] <= '9')
+        const char first = at[strspn(at, "(>=-+")];
+        words = first >= '0' && first <= '9' ? COUNTED + 1 : words;
+        if (words > 0) {
             end = (size_t)(at - text) + length;
+            words--;
+        }
         at += length + strspn(at + length, " ");
     }
     return end;
