@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "monitor/analysis/explanation.h"
+#include "monitor/analysis/findings/explanation.h"
 
 static bool is_named(const rule_t *rule, const char *name)
 {

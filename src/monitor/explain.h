@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/terminal.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 /* What is wrong with the name of a rule or group, as one line, which the caller frees; NULL:
  * nothing. */

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "monitor/analysis/fail_on.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/fail_on.h"
+#include "monitor/analysis/findings/rules.h"
 #include "monitor/poll/selection.h"
 #include "monitor/recording/recording.h"
 #include "monitor/view/view_options.h"

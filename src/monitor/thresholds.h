@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 /*
  * Takes the file's lines, RULE=VALUE each; '#' begins a comment. False if it can't be read or one

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/xml_text.h"
 #include "cmocka_all.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 #include "monitor/view/diagnosis/diagnosis_json.h"
 #include "monitor/view/diagnosis/diagnosis_junit.h"
 #include "monitor/view/diagnosis/diagnosis_text.h"

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/nearest.h"
-#include "monitor/analysis/explanation.h"
+#include "monitor/analysis/findings/explanation.h"
 #include "monitor/explain.h"
 
 extern const unsigned char embedded_findings[];

@@ -1,5 +1,5 @@
 /* How findings begin, last and end: the engine, with rules of the test's own. */
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/printable.h"
 #include "cmocka_all.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 static const rule_t at_once = {
     .name = "at-once", .group = "g", .severity = SEVERITY_FAULT, .title = "t"};

@@ -1,5 +1,5 @@
 /* What the rules of the agent, and of answers that are missing, find. */
-#include "monitor/analysis/rules_agent.h"
+#include "monitor/analysis/findings/rules_agent.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What the rules of event channels find, and where they keep silent. */
-#include "monitor/analysis/rules_channels.h"
+#include "monitor/analysis/findings/rules_channels.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* What the rules of lost events find, and where they keep silent. */
-#include "monitor/analysis/rules_losses.h"
+#include "monitor/analysis/findings/rules_losses.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 
 #include "monitor/analysis/comparison.h"
-#include "monitor/analysis/findings.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/findings.h"
+#include "monitor/analysis/findings/rules.h"
 #include "monitor/analysis/totals.h"
 #include "monitor/model/snapshot.h"
 

@@ -8,7 +8,7 @@
 #include "base/json_output.h"
 #include "base/json_text.h"
 #include "base/memory.h"
-#include "monitor/analysis/finding_json.h"
+#include "monitor/analysis/findings/finding_json.h"
 #include "monitor/recording/delta.h"
 
 /* The last answer of one server that is in the recording, as it is there. */

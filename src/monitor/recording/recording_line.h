@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 #include "monitor/model/snapshot.h"
 
 /* The levels of a line around an answer: the line itself, "replies", and what a server's name is

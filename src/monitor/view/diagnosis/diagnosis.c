@@ -8,7 +8,7 @@
 #include "base/reasons.h"
 #include "base/timespec.h"
 #include "base/vector.h"
-#include "monitor/analysis/explanation.h"
+#include "monitor/analysis/findings/explanation.h"
 #include "monitor/view/shown.h"
 
 struct diagnosis {

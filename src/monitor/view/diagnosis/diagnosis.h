@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "monitor/analysis/fail_on.h"
+#include "monitor/analysis/findings/fail_on.h"
 #include "monitor/analysis/observation.h"
 #include "monitor/view/filter.h"
 #include "response/response.h"

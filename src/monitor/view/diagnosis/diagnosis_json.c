@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "base/json_output.h"
-#include "monitor/analysis/explanation.h"
-#include "monitor/analysis/finding_json.h"
+#include "monitor/analysis/findings/explanation.h"
+#include "monitor/analysis/findings/finding_json.h"
 
 static void write_servers(json_output_t *json, const diagnosis_result_t *result)
 {

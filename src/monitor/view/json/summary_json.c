@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json_output.h"
-#include "monitor/analysis/finding_json.h"
+#include "monitor/analysis/findings/finding_json.h"
 #include "monitor/analysis/perf_rows.h"
 
 #if JSON_OUTPUT_NULL != RESPONSE_UNKNOWN

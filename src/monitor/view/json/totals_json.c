@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/json_output.h"
-#include "monitor/analysis/finding_json.h"
+#include "monitor/analysis/findings/finding_json.h"
 #include "monitor/view/ranking.h"
 #include "monitor/view/shown.h"
 

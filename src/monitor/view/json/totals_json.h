@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 #include "monitor/analysis/totals.h"
 #include "monitor/view/filter.h"
 

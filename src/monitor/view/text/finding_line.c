@@ -7,7 +7,7 @@
 #include "base/local_time.h"
 #include "base/memory.h"
 #include "base/printable.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 #include "monitor/view/text/duration_text.h"
 #include "response/names.h"
 

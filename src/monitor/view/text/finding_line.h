@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/terminal.h"
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 
 /*
  * Prints "FAULT    lost 7 events on a/b/c/d (since 12:00:03)  [overflow]". prefix: left out of all

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "base/terminal.h"
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 #include "monitor/view/filter.h"
 
 /* What is to be said of one observation: a line for each finding, and one for all publishers of

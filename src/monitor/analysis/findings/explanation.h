@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 /*
  * Markdown, as far as docs/findings.md uses it, as plain text: paragraphs with an empty line

@@ -1,4 +1,4 @@
-#include "monitor/analysis/explanation.h"
+#include "monitor/analysis/findings/explanation.h"
 
 #include <stdbool.h>
 #include <stdio.h>

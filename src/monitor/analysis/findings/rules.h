@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include "monitor/analysis/comparison.h"
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 #include "monitor/analysis/losses.h"
 #include "monitor/analysis/published.h"
 #include "monitor/analysis/subscribers.h"

@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_agent.h"
+#include "monitor/analysis/findings/rules_agent.h"
 
 #include <inttypes.h>
 #include <stdio.h>

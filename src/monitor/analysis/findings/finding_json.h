@@ -5,7 +5,7 @@
 #define STEM_FINDING_JSON_H
 
 #include "base/json_output.h"
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 
 /* One finding as an object; docs/findings.md has its keys. */
 void finding_json_write(json_output_t *json, const char *key, const finding_t *finding);

@@ -4,7 +4,7 @@
 #ifndef STEM_RULES_LOSSES_H
 #define STEM_RULES_LOSSES_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 /* Lost while the connection was there: a queue was full. */
 void rule_overflow(const rule_t *self, const rules_input_t *input,

@@ -5,7 +5,7 @@
 #ifndef STEM_RULES_CONNECTIONS_H
 #define STEM_RULES_CONNECTIONS_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 /*
  * Whether a channel is silent because its publisher has another name for the host now, as

@@ -5,7 +5,7 @@
 #ifndef STEM_RULES_CONSUMER_H
 #define STEM_RULES_CONSUMER_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 void rule_stuck_callback(const rule_t *self, const rules_input_t *input, const server_part_t *part);
 void rule_slow_callback(const rule_t *self, const rules_input_t *input, const server_part_t *part);

@@ -5,7 +5,7 @@
 #ifndef STEM_RULES_CHANNELS_H
 #define STEM_RULES_CHANNELS_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 void rule_silent_channel(const rule_t *self, const rules_input_t *input, const server_part_t *part,
                          const response_channel_t *now, const response_channel_t *before);

@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_connections.h"
+#include "monitor/analysis/findings/rules_connections.h"
 
 #include <inttypes.h>
 #include <math.h>

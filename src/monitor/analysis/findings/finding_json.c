@@ -1,6 +1,6 @@
-#include "monitor/analysis/finding_json.h"
+#include "monitor/analysis/findings/finding_json.h"
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 void finding_json_write(json_output_t *json, const char *key, const finding_t *finding)
 {

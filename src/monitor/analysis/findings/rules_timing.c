@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_timing.h"
+#include "monitor/analysis/findings/rules_timing.h"
 
 #include <inttypes.h>
 #include <math.h>

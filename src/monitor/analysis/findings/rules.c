@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -7,12 +7,12 @@
 #include "base/memory.h"
 #include "base/nearest.h"
 #include "base/vector.h"
-#include "monitor/analysis/rules_agent.h"
-#include "monitor/analysis/rules_channels.h"
-#include "monitor/analysis/rules_connections.h"
-#include "monitor/analysis/rules_consumer.h"
-#include "monitor/analysis/rules_losses.h"
-#include "monitor/analysis/rules_timing.h"
+#include "monitor/analysis/findings/rules_agent.h"
+#include "monitor/analysis/findings/rules_channels.h"
+#include "monitor/analysis/findings/rules_connections.h"
+#include "monitor/analysis/findings/rules_consumer.h"
+#include "monitor/analysis/findings/rules_losses.h"
+#include "monitor/analysis/findings/rules_timing.h"
 #include "response/names.h"
 
 /* In the order in which docs/findings.md explains them. */

@@ -4,7 +4,7 @@
 #ifndef STEM_RULES_AGENT_H
 #define STEM_RULES_AGENT_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part);
 void rule_uncounted(const rule_t *self, const rules_input_t *input, const server_part_t *part);

@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_consumer.h"
+#include "monitor/analysis/findings/rules_consumer.h"
 
 #include <inttypes.h>
 #include <math.h>

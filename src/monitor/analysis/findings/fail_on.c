@@ -1,10 +1,10 @@
-#include "monitor/analysis/fail_on.h"
+#include "monitor/analysis/findings/fail_on.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 static const char none[] = "none";
 

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 
 /* All 0: faults and warnings. Free with fail_on_clear(). */
 typedef struct {

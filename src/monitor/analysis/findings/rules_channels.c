@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_channels.h"
+#include "monitor/analysis/findings/rules_channels.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "base/reasons.h"
 #include "base/timespec.h"
 #include "monitor/analysis/changes.h"
-#include "monitor/analysis/rules_connections.h"
+#include "monitor/analysis/findings/rules_connections.h"
 #include "response/endpoint.h"
 #include "response/names.h"
 

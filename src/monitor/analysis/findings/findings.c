@@ -1,4 +1,4 @@
-#include "monitor/analysis/findings.h"
+#include "monitor/analysis/findings/findings.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include "base/name_set.h"
 #include "base/timespec.h"
 #include "base/vector.h"
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 #include "response/names.h"
 
 /* By so many seconds the time of day differs from the monotonic clock when somebody has set it, */

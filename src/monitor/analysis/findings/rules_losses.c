@@ -1,4 +1,4 @@
-#include "monitor/analysis/rules_losses.h"
+#include "monitor/analysis/findings/rules_losses.h"
 
 #include <inttypes.h>
 #include <math.h>

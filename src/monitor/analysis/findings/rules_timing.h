@@ -4,7 +4,7 @@
 #ifndef STEM_RULES_TIMING_H
 #define STEM_RULES_TIMING_H
 
-#include "monitor/analysis/rules.h"
+#include "monitor/analysis/findings/rules.h"
 
 void rule_slow_push(const rule_t *self, const rules_input_t *input,
                     const rule_published_t *published);
