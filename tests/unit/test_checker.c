@@ -259,10 +259,9 @@ static void subjects_are_in_the_database_of_their_server(void **state)
     }
 }
 
-/* A hostile server names more than anybody may check. */
-static void not_more_is_checked_than_the_maximum(void **state)
+/* A hostile server names more than anybody may check. The caller frees it. */
+static char *too_many_channels(void)
 {
-    (void)state;
     char *list = NULL;
     size_t size = 0;
     FILE *out = memory_stream_open(&list, &size);
@@ -274,6 +273,29 @@ static void not_more_is_checked_than_the_maximum(void **state)
                 i > 0 ? ", " : "", i, i + 1);
     fputs("}}", out);
     memory_stream_close(out);
+    return list;
+}
+
+static void one_server_leaves_checks_to_others(void **state)
+{
+    (void)state;
+    char *list = too_many_channels();
+    const int64_t deadline_ns = monotonic_ns() + PATIENCE_NS;
+    for (bool found = false; !found;) {
+        snapshot_t *snapshot =
+            look_at(list, CHANNELS(CHANNEL("other", "tcp://0.0.0.0:9999", 1, "01")));
+        found = checks_find(&snapshot->checks, CHECK_ENDPOINT, "tcp://0.0.0.0:9999") != NULL;
+        snapshot_destroy(&snapshot);
+        assert_true(monotonic_ns() < deadline_ns);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    free(list);
+}
+
+static void not_more_is_checked_than_the_maximum(void **state)
+{
+    (void)state;
+    char *list = too_many_channels();
     snapshot_t *snapshot = look_until(list, "{}", CHECKER_MAXIMUM);
     assert_in_range(snapshot->checks.count, CHECKER_MAXIMUM, 2 * CHECKER_MAXIMUM);
     snapshot_destroy(&snapshot);
@@ -318,6 +340,7 @@ int main(void)
         CHECKER_TEST(a_subscription_that_is_not_connected_is_checked),
         cmocka_unit_test(subjects_are_in_the_database_of_their_server),
         CHECKER_TEST(not_more_is_checked_than_the_maximum),
+        CHECKER_TEST(one_server_leaves_checks_to_others),
         CHECKER_TEST(an_endpoint_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

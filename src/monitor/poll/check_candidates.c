@@ -1,5 +1,6 @@
 #include "monitor/poll/check_candidates.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 /* A heartbeat is due every 10 s. */
@@ -17,16 +18,20 @@ static bool channel_is_in_trouble(const response_t *response, const response_cha
            response_seconds_without_heartbeat(response, channel) > LATE_SECONDS;
 }
 
-static bool find_channels(const response_t *response, check_candidate_t take, void *context)
+/* maximum: so many channels. */
+static bool find_channels(const response_t *response, size_t maximum, check_candidate_t take,
+                          void *context)
 {
     bool more = true;
+    size_t found = 0;
     if (response_is_held_up(response, LATE_SECONDS))
         return true; /* what it hasn't received may have come */
-    for (size_t i = 0; i < response->channel_count && more; i++) {
+    for (size_t i = 0; i < response->channel_count && more && found < maximum; i++) {
         const response_channel_t *channel = &response->channels[i];
         double seconds = 0;
         if (!channel_is_in_trouble(response, channel, &seconds))
             continue;
+        found++;
         more = take(context, CHECK_DEVICE, channel->name, seconds);
         if (channel->endpoint)
             more |= take(context, CHECK_ENDPOINT, channel->endpoint, seconds);
@@ -40,25 +45,35 @@ static bool find_channels(const response_t *response, check_candidate_t take, vo
  * yet. */
 #define NEW_SECONDS 5
 
-static void find_subscriptions(const reply_t *reply, check_candidate_t take, void *context)
+static void find_subscriptions(const reply_t *reply, size_t maximum, check_candidate_t take,
+                               void *context)
 {
     const response_t *response = reply->response;
     bool more = true;
-    for (size_t i = 0; i < response->not_connected_count && more; i++) {
+    for (size_t i = 0; i < response->not_connected_count && more && i < maximum; i++) {
         char *subject = checks_attribute_subject(reply->server, &response->not_connected[i]);
         more = !subject || take(context, CHECK_ATTRIBUTE, subject, NEW_SECONDS);
         free(subject);
     }
 }
 
-void check_candidates_find(const snapshot_t *snapshot, check_candidate_t take, void *context)
+static void find(const snapshot_t *snapshot, size_t maximum, check_candidate_t take, void *context)
 {
     bool more = true;
     for (size_t i = 0; i < snapshot->reply_count; i++) {
         const reply_t *reply = &snapshot->replies[i];
         if (!reply->response)
             continue;
-        more = more && find_channels(reply->response, take, context);
-        find_subscriptions(reply, take, context);
+        more = more && find_channels(reply->response, maximum, take, context);
+        find_subscriptions(reply, maximum, take, context);
     }
+}
+
+/* So many of each server come before all others. */
+enum { FIRST_OF_EACH = 4 };
+
+void check_candidates_find(const snapshot_t *snapshot, check_candidate_t take, void *context)
+{
+    find(snapshot, FIRST_OF_EACH, take, context);
+    find(snapshot, SIZE_MAX, take, context);
 }

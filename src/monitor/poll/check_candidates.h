@@ -14,7 +14,8 @@
 typedef bool (*check_candidate_t)(void *context, check_kind_t kind, const char *subject,
                                   double seconds);
 
-/* Finds all candidates, in the order of the snapshot; the same subject may come more than once. */
+/* Finds all candidates: first a few of each server, so that one with many leaves something to the
+ * others, then all, in the order of the snapshot. The same subject may come more than once. */
 void check_candidates_find(const snapshot_t *snapshot, check_candidate_t take, void *context);
 
 #endif

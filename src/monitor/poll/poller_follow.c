@@ -170,10 +170,17 @@ static bool want(poller_t *self, const char *name)
     return false;
 }
 
+/* Whether no more can be wanted, and that was said: so hostile names, however many, cost nothing.
+ */
+static bool has_enough(const followed_t *self)
+{
+    return self->full && self->tried + self->wanted.count >= self->maximum;
+}
+
 /* server: whose answer it is. */
 static void want_channels_of(poller_t *self, const response_t *response, const char *server)
 {
-    for (size_t i = 0; i < response->channel_count; i++) {
+    for (size_t i = 0; i < response->channel_count && !has_enough(self->followed); i++) {
         const char *channel = response->channels[i].name;
         const size_t length = names_prefix_length(channel) > 0 ? 0 : names_prefix_length(server);
         if (!is_admin(channel))
