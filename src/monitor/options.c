@@ -43,8 +43,8 @@ enum {
 #define FULL_EVERY 100
 
 /*
- * How long --diagnose watches: longer than the 10 s of heartbeats and of Tango's attempts to
- * connect again, and still bearable for somebody who waits.
+ * How long --diagnose watches: longer than the 9 s of heartbeats and the 10 s of Tango's
+ * attempts to connect again, and still bearable for somebody who waits.
  */
 #define DIAGNOSE_SECONDS 15.0
 

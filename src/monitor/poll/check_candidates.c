@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A heartbeat is due every 10 s. */
+/* A heartbeat is due every 9 s. */
 #define LATE_SECONDS 15
 
 /*

@@ -52,8 +52,7 @@ static char *headline(const diagnosis_result_t *result)
                              any ? ", " : "", counts);
         break;
     case VERDICT_HEALTHY:
-        text = memory_format("Healthy%s%s%s", any ? ", as far as it counts (" : "", counts,
-                             any ? ")" : "");
+        text = memory_format("Healthy%s%s", any ? ", not counting " : "", counts);
         break;
     case VERDICT_FOUND:
         text = memory_format("FOUND %s", counts);
