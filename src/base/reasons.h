@@ -11,6 +11,9 @@
 /* Nothing accepts connections there: it crashed, was killed, or its host can't be reached. */
 #define REASON_NOT_RUNNING "its server is not running or can't be reached"
 
+/* A name is wrong, or the device was removed. */
+#define REASON_NO_DEVICE "the Tango database has no such device or alias"
+
 /* A server answers, but has none of the commands to ask; more text follows each of these. */
 #define REASON_NO_COMMAND   "has neither QueryEventAgent nor QueryEventSystem"
 #define REASON_COMMAND_GONE "it was restarted without the agent"

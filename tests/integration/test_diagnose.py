@@ -161,6 +161,13 @@ def test_one_without_a_command_to_ask(pair, servers, database):
     assert f"{bare.admin} didn't answer: has neither QueryEventAgent nor" in done.stdout
 
 
+def test_one_with_a_wrong_name(pair):
+    wrong = pair[0].full_name("no/such/device")
+    done = run_monitor("--diagnose=1", "--threshold", "no-answer=0", pair[0].name(), wrong)
+    assert done.returncode == 1
+    assert f"{wrong} didn't answer: the Tango database has no such device or alias\n" in done.stdout
+
+
 def test_interrupted_it_still_gives_its_verdict(pair, start, recording):
     publisher, subscriber = pair
     monitor = start("--diagnose=600", "-o", recording, publisher.name(), subscriber.name())

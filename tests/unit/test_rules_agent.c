@@ -110,12 +110,14 @@ static void a_server_that_was_stopped(void **state)
     assert_null(found("no-answer"));
 }
 
-/* It says nothing of the events, and isn't down. */
+/* Or of a wrong name: it says nothing of the events, and isn't down. */
 static void a_server_without_a_command_to_ask(void **state)
 {
     (void)state;
     poll_one(1, REASON_NO_COMMAND ": start it with the agent");
     poll_one(100, REASON_NO_COMMAND ": start it with the agent");
+    poll_one(1, REASON_NO_DEVICE);
+    poll_one(100, REASON_NO_DEVICE);
     assert_null(found("no-answer"));
     poll_one(1, HEALTHY);
     poll_one(1, REASON_COMMAND_GONE ": QueryEventSystem is gone");

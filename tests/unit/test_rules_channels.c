@@ -271,6 +271,8 @@ static void a_watched_publisher_says_why(void **state)
         {REASON_STOPPED, ": the publisher was stopped, or has another name now", SEVERITY_WARNING},
         {REASON_NO_COMMAND ": start it with the agent",
          ", though the publisher answers (tcp://10.0.0.7:100)", SEVERITY_FAULT},
+        {REASON_NO_DEVICE, ": the publisher was stopped, or has another name now",
+         SEVERITY_WARNING},
         {"too many open files", " (tcp://10.0.0.7:100)", SEVERITY_FAULT},
         {"no answer within 3 s", ": the publisher runs, but doesn't answer", SEVERITY_FAULT},
         {"{'version': 1, 'server': {'event_counters': {'" HOST "a/b/c/x.change': 8}}}",

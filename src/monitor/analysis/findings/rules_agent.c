@@ -13,7 +13,9 @@ void rule_no_answer(const rule_t *self, const rules_input_t *input, const server
 {
     static const char none[] = "no answer";
     const char *error = part->reply->error ? part->reply->error : none;
-    const bool is_unasked = strncmp(error, REASON_NO_COMMAND, strlen(REASON_NO_COMMAND)) == 0;
+    /* Nothing is known to be wrong with it; but it was named, so the verdict is left open. */
+    const bool is_unasked = strncmp(error, REASON_NO_COMMAND, strlen(REASON_NO_COMMAND)) == 0 ||
+                            strcmp(error, REASON_NO_DEVICE) == 0;
     if (strcmp(error, REASON_STOPPED) == 0 || is_unasked)
         return;
     const char *server = part->reply->server;

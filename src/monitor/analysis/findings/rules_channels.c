@@ -82,7 +82,8 @@ static publisher_state_t state_of(const reply_t *publisher)
     if (publisher->response || begins_with(error, REASON_NO_COMMAND) ||
         begins_with(error, REASON_COMMAND_GONE))
         return PUBLISHER_ANSWERS;
-    return begins_with(error, REASON_STOPPED)       ? PUBLISHER_STOPPED
+    return begins_with(error, REASON_STOPPED) || begins_with(error, REASON_NO_DEVICE)
+               ? PUBLISHER_STOPPED
            : begins_with(error, REASON_NOT_RUNNING) ? PUBLISHER_GONE
            : begins_with(error, "no answer")        ? PUBLISHER_HANGS
                                                     : PUBLISHER_UNKNOWN;
