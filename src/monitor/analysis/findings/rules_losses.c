@@ -368,6 +368,9 @@ static finding_t *report_not_received(const rule_t *self, const rules_input_t *i
     return finding;
 }
 
+/* On a busy machine, events were under way for more than a second (seen: 1.8 s). */
+#define UNDER_WAY_SECONDS 3
+
 void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
                          const rule_subscription_t *subscription)
 {
@@ -377,6 +380,8 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
         return;
     }
     finding_t *finding = report_not_received(self, input, subscription);
+    if (timespec_seconds_between(&finding->reported_since, &finding->seen) < UNDER_WAY_SECONDS)
+        finding_needs_polls(finding, finding->polls + 1);
     char *which = not_received_text(subscription);
     const char *subscriber = subscriber_of(subscription);
     finding_say(finding, "lost %s: %s hasn't noticed, and won't until the next event", which,
@@ -390,7 +395,8 @@ void rule_unnoticed_loss(const rule_t *self, const rules_input_t *input,
         finding_evidence(finding, "nothing has arrived since the previous poll, and its consumer "
                                   "thread is idle");
     } else {
-        finding_needs_polls(finding, 3);
+        if (finding->polls < 3)
+            finding_needs_polls(finding, 3);
         finding_evidence(
             finding,
             "nothing has arrived for %.0f s; without the agent nobody can tell whether a "
