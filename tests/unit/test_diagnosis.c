@@ -428,7 +428,7 @@ static void long_lines_are_shortened(void **state)
     char *hosts = memory_new(10 * LONG + 5, 1);
     for (size_t i = 0; i < LONG; i++)
         memcpy(hosts + 10 * i, "tango://a/", 10);
-    memcpy(hosts + 10 * LONG, "b/c", 3);
+    memcpy(hosts + (size_t)10 * LONG, "b/c", 3);
     char *rest = finding_line_without_prefix(hosts, "tango://a/");
     assert_string_equal(rest, "b/c");
     free(rest);

@@ -103,11 +103,9 @@ static void a_publisher_that_gets_another_name(void **state)
     observing_poll(run, (const char *[]){SUB, stuck, NULL});
     const finding_t *found = observing_find(run, "stuck-callback");
     assert_string_equal(found->about.publisher, PUB);
-    observing_poll(run,
-                   (const char *[]){SUB, stuck, "dserver/p/1",
-                                    "{'version': 1, 'agent': {'pid': 8}, 'server': "
-                                    "{'event_streams': {'" STREAM "': {'pushed_event_count': 2}}}}",
-                                    NULL});
+    const char *publisher = "{'version': 1, 'agent': {'pid': 8}, 'server': "
+                            "{'event_streams': {'" STREAM "': {'pushed_event_count': 2}}}}";
+    observing_poll(run, (const char *[]){SUB, stuck, "dserver/p/1", publisher, NULL});
     assert_ptr_equal(observing_find(run, "stuck-callback"), found);
     assert_string_equal(found->about.publisher, "dserver/p/1");
     assert_int_equal(found->state, FINDING_LASTS);
