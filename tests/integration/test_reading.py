@@ -266,7 +266,7 @@ def test_changes_with_its_number_behind_a_blank(tmp_path):
     assert result.returncode == 2
     assert "--changes 50: the number follows an equals sign: --changes=50" in result.stderr
     text = " ".join(run_monitor("--help").stdout.split())
-    assert "compressed if it ends in .gz, .zst or .xz; - is standard output, and then no" in text
+    assert "compressed if it ends in .gz, .zst or .xz; - is standard output: then no" in text
 
 
 # ---- what others take for whole ----
