@@ -729,7 +729,9 @@ def test_a_recording_that_is_moved_away(servers, recording, start):
         wait_for(recording.exists, what="a new recording")
     wait_for_replies(recording, pub, 3, has_data)
     monitor.terminate()
-    assert monitor.wait(END_S) == 0 and monitor.stderr.read() == ""
+    assert monitor.wait(END_S) == 0
+    # On a busy machine a poll may be late, which is said.
+    assert [line for line in monitor.stderr if "longer than the period" not in line] == []
     times = [line["time"] for path in [*moved, recording] for line in lines(path)]
     assert times == sorted(times) and len(set(times)) == len(times)
     assert all(jq_takes(path) for path in [*moved, recording])
