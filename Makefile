@@ -26,11 +26,12 @@ NINJA_QUIET := $(shell [ -t 2 ] || echo --quiet)
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 C_FILES      = $(shell find $(wildcard src tests bench) -name '*.[ch]' -o -name '*.cpp')
-PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') demo/local-tango demo/missing/move bench/run \
-               packaging/build-wheel scripts/check-includes
-SHELL_FILES  = $(filter-out scripts/check-includes,$(wildcard scripts/*)) .ci/run demo/run demo/run-missing tests/compat/run tests/fuzz/run packaging/patch-pytango \
-               packaging/build-dist packaging/build-deb packaging/image/local-tango tests/build.sh packaging/completion/ska-tango-event-monitor \
-               packaging/completion/ska-tango-event-agent
+PYTHON_SCRIPTS = scripts/check-includes $(wildcard scripts/picture-*) demo/local-tango demo/missing/move bench/run \
+                 packaging/build-wheel packaging/prometheus/make-alerts packaging/grafana/make-dashboard
+PYTHON_FILES = $(shell find $(wildcard demo tests bench packaging) -name '*.py') $(PYTHON_SCRIPTS)
+SHELL_FILES  = $(filter-out $(PYTHON_SCRIPTS),$(wildcard scripts/*)) .ci/run demo/run demo/run-missing demo/run-attach demo/run-live \
+               tests/build.sh tests/compat/run tests/fuzz/run packaging/patch-pytango packaging/build-dist \
+               packaging/build-deb packaging/image/local-tango $(wildcard packaging/completion/*)
 
 # The code is compiled by gcc, so some of the warnings that are switched off are gcc's own.
 TIDY = clang-tidy -p $(BUILD) --quiet --extra-arg=-Wno-unknown-warning-option
@@ -42,8 +43,8 @@ CMAKE_LISTS := $(wildcard CMakeLists.txt bench/CMakeLists.txt src/*/CMakeLists.t
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := build
-.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo demo-missing test test-all test-unit test-sanitizers \
-        test-fuzz fuzz test-bench bench soak test-integration test-integration-sanitizers \
+.PHONY: help setup setup-test setup-lint setup-package wheel dist deb image build demo demo-missing demo-attach demo-live test test-all test-unit test-sanitizers \
+        test-fuzz fuzz test-bench bench soak test-integration test-harm test-integration-sanitizers \
         test-compat test-packages format lint check-includes install uninstall clean FORCE
 
 help: ## list the targets
@@ -53,7 +54,7 @@ setup: ## install what building and the demo need (Debian 12 or later; root or s
 	@scripts/setup run
 
 setup-test:
-	@scripts/setup test
+	@scripts/setup test browser
 
 setup-lint:
 	@scripts/setup test lint
@@ -99,20 +100,27 @@ demo: build ## a local Tango, a publisher, a subscriber, and the monitor watchin
 demo-missing: build ## an event goes missing, and is found: docs/missing-events.md
 	@BUILD_DIR='$(abspath $(BUILD))' demo/run-missing
 
+demo-attach: build ## the agent is loaded into a server and a script that run: docs/attach.md
+	@BUILD_DIR='$(abspath $(BUILD))' demo/run-attach
+
+demo-live: build ## the live view of servers that lose events, get stuck and restart; needs a terminal
+	@BUILD_DIR='$(abspath $(BUILD))' demo/run-live
+
 # The one works while the other waits.
 test: setup-test build wheel test-unit ## every test once, and the unit tests under sanitizers
 	@scripts/side-by-side '$(MAKE) test-sanitizers' '$(MAKE) test-integration'
 
-test-all: test test-integration-sanitizers test-fuzz test-bench ## and what only repeats them: sanitizers, fuzzers, benchmarks
+test-all: test test-harm test-integration-sanitizers test-fuzz test-bench ## and attachers and servers that are killed, and what only repeats them: sanitizers, fuzzers, benchmarks
 
-soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 10 of 20 that are well, 100,000 polls; over an hour
+soak: setup-test build ## ten million events, 10 minutes of 50 servers that fail, 10 of 20 that are well, 100,000 polls, 1,000 attachments; hours
 	@SOAK_SECONDS=0 SOAK_EVENTS=$${SOAK_EVENTS:-10000000} \
 	    OPERATION_SECONDS=$${OPERATION_SECONDS:-600} OPERATION_POLLS=$${OPERATION_POLLS:-100000} \
-	    HEALTHY_SECONDS=$${HEALTHY_SECONDS:-600} \
+	    HEALTHY_SECONDS=$${HEALTHY_SECONDS:-600} HARM_ATTACHMENTS=$${HARM_ATTACHMENTS:-1000} \
 	    BUILD_DIR='$(abspath $(BUILD))' $(PYTHON) -m pytest -s -o faulthandler_timeout=7200 tests/integration/test_soak.py \
-	    tests/integration/test_operation.py tests/integration/test_findings_healthy.py $(PYTEST_ARGS)
+	    tests/integration/test_operation.py tests/integration/test_findings_healthy.py \
+	    tests/integration/test_attach_harm.py $(PYTEST_ARGS)
 
-bench: setup-test build wheel ## what agent and monitor cost; fifteen minutes, on a machine with nothing else to do
+bench: setup-test build wheel ## what agent and monitor cost; an hour, on a machine with nothing else to do
 	@cmake --build $(BUILD) --target bench_servers -- $(NINJA_QUIET)
 	@BUILD_DIR='$(abspath $(BUILD))' bench/run $(BENCH_ARGS)
 
@@ -145,6 +153,10 @@ fuzz: setup-test $(FUZZ)/build.ninja ## 20 minutes of each fuzzer, or FUZZ_SECON
 
 test-integration: setup-test build wheel ## tests against a real Tango, started and ended by them
 	@BUILD_DIR='$(abspath $(BUILD))' $(PYTEST) tests/integration $(PYTEST_ARGS)
+
+test-harm: setup-test build ## attaching where attachers and servers are killed meanwhile; minutes, alone
+	@HARM_ATTACHMENTS=$${HARM_ATTACHMENTS:-8} BUILD_DIR='$(abspath $(BUILD))' scripts/run-pytest \
+	    tests/integration/test_attach_harm.py $(PYTEST_ARGS)
 
 test-integration-sanitizers: setup-test $(ASAN)/build.ninja ## those of them that are marked for it, under sanitizers
 	@cmake --build $(ASAN) -- $(NINJA_QUIET)
@@ -203,13 +215,13 @@ install: build ## into PREFIX, below DESTDIR
 	    { cat $(BUILD)/install.log; exit 1; }
 	@echo "Installed below $(DESTDIR)$(PREFIX)."
 
-# What install would put there now; of the folders, the one that is ours alone.
+# What install would put there now; of the folders, those that are ours alone.
 uninstall: build ## remove from PREFIX, below DESTDIR, what install has put there
 	@stage=$$(mktemp -d) && trap 'rm -rf "$$stage"' EXIT && \
 	DESTDIR="$$stage" cmake --install $(BUILD) --prefix '$(PREFIX)' >$(BUILD)/install.log && \
 	find "$$stage" -not -type d -printf '%P\0' | xargs -0 -I{} rm -f -- '$(DESTDIR)/{}' && \
-	{ rmdir '$(DESTDIR)$(PREFIX)'/lib*/ska-tango-event-monitor \
-	    '$(DESTDIR)$(PREFIX)'/lib/*/ska-tango-event-monitor 2>/dev/null || true; }
+	{ find "$$stage" -depth -type d -path '*/ska-tango-event-monitor*' -printf '%P\0' | \
+	    xargs -0 -I{} rmdir -- '$(DESTDIR)/{}' 2>/dev/null || true; }
 	@echo "Removed from $(DESTDIR)$(PREFIX)."
 
 clean: ## remove what was built

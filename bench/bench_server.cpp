@@ -16,6 +16,11 @@
 //   Received() -> count                     callbacks so far
 //   Flow(count) -> events per second        to itself, at full speed, never more on the way
 //                                           than ZeroMQ's queues hold; call Subscribe first
+//   Watch(device)                           calls a command of a device like this one as fast as it
+//                                           can, and subscribes to it; instead of the one before
+//   Gaps() -> [command, event, count]       the longest times, in microseconds, between two answers
+//                                           and between two events, and how many answers there
+//                                           were, since the last Gaps()
 //   MeasurePush([blocks, events, states]) -> nanoseconds   CPU time of the pushing thread per event
 //   MeasureReceive(device, blocks, events, states) -> nanoseconds   of the consumer thread; strings
 //
@@ -29,6 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -61,6 +67,110 @@ Tango::DevLong attribute_count()
     const char *wanted = std::getenv("BENCH_ATTRIBUTES");
     return wanted ? std::atoi(wanted) : 1;
 }
+
+int64_t now_us()
+{
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+// The longest time between two of something; by one thread, and asked by others.
+class Gap
+{
+  public:
+    void restart()
+    {
+        last_ = now_us();
+        longest_ = 0;
+        count_ = 0;
+    }
+
+    void happened()
+    {
+        const int64_t now = now_us();
+        const int64_t gap = now - last_.exchange(now);
+        if (gap > longest_)
+            longest_ = gap;
+        count_++;
+    }
+
+    // Including the time since the last one.
+    double longest() const
+    {
+        return static_cast<double>(std::max(longest_.load(), now_us() - last_));
+    }
+
+    double count() const
+    {
+        return static_cast<double>(count_);
+    }
+
+  private:
+    std::atomic<int64_t> last_{0};
+    std::atomic<int64_t> longest_{0};
+    std::atomic<int64_t> count_{0};
+};
+
+// What a client of a device sees of it.
+class Watcher : public Tango::CallBack
+{
+  public:
+    explicit Watcher(const std::string &device) : proxy_(new Tango::DeviceProxy(device.c_str()))
+    {
+        proxy_->set_timeout_millis(60000); // no gap ends before an answer comes
+        id_ = proxy_->subscribe_event(attribute_name(0), Tango::CHANGE_EVENT, this);
+        restart();
+        caller_ = std::thread([this] {
+            omni_thread::ensure_self known_to_omni;
+            while (!ending_) {
+                proxy_->command_inout("Received");
+                answers_.happened();
+            }
+        });
+    }
+
+    Watcher(const Watcher &) = delete;
+    Watcher &operator=(const Watcher &) = delete;
+
+    ~Watcher() override
+    {
+        ending_ = true;
+        caller_.join();
+        proxy_->unsubscribe_event(id_);
+        delete proxy_;
+    }
+
+    void push_event(Tango::EventData *) override
+    {
+        events_.happened();
+    }
+
+    void restart()
+    {
+        answers_.restart();
+        events_.restart();
+    }
+
+    Tango::DevVarDoubleArray *gaps()
+    {
+        auto result = std::make_unique<Tango::DevVarDoubleArray>();
+        result->length(3);
+        (*result)[0] = answers_.longest();
+        (*result)[1] = events_.longest();
+        (*result)[2] = answers_.count();
+        restart();
+        return result.release();
+    }
+
+  private:
+    Tango::DeviceProxy *proxy_;
+    int id_ = 0;
+    Gap answers_;
+    Gap events_;
+    std::atomic<bool> ending_{false};
+    std::thread caller_;
+};
 
 class Counter : public Tango::CallBack
 {
@@ -135,6 +245,19 @@ class Bench : public Tango::Device_4Impl
         }).detach();
     }
 
+    // "" for none.
+    void watch(const std::string &device)
+    {
+        watcher_.reset();
+        if (!device.empty())
+            watcher_ = std::make_unique<Watcher>(device);
+    }
+
+    Tango::DevVarDoubleArray *gaps()
+    {
+        return watcher_->gaps();
+    }
+
     // Events per second.
     Tango::DevDouble flow(Tango::DevLong count)
     {
@@ -155,6 +278,7 @@ class Bench : public Tango::Device_4Impl
     Tango::DevDouble value_ = 0.0;
     Counter counter_;
     std::vector<std::unique_ptr<Tango::DeviceProxy>> proxies_;
+    std::unique_ptr<Watcher> watcher_;
 };
 
 class BenchAttr : public Tango::Attr
@@ -303,6 +427,18 @@ void Bench::make_commands(std::vector<Tango::Command *> &commands)
                                        command.extract(in, name);
                                        device.subscribe(name);
                                        return command.insert();
+                                   }));
+    commands.push_back(new Command(
+        "Watch", Tango::DEV_STRING, Tango::DEV_VOID,
+        [](Bench &device, Command &command, const CORBA::Any &in) {
+            Tango::DevString name = nullptr;
+            command.extract(in, name);
+            device.watch(name);
+            return command.insert();
+        }));
+    commands.push_back(new Command("Gaps", Tango::DEV_VOID, Tango::DEVVAR_DOUBLEARRAY,
+                                   [](Bench &device, Command &command, const CORBA::Any &) {
+                                       return command.insert(device.gaps());
                                    }));
     commands.push_back(new Command("Received", Tango::DEV_VOID, Tango::DEV_LONG64,
                                    [](Bench &, Command &command, const CORBA::Any &) {

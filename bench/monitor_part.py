@@ -71,6 +71,15 @@ def sample_counts(text):
 starters = ThreadPoolExecutor(8)
 
 
+def push_all(proxy, streams):
+    """One event of each, all of them received."""
+    for first in range(0, streams, 500):
+        seen = proxy.Received()
+        number = min(500, streams - first)
+        proxy.Push([first, number])
+        wait_for(lambda: proxy.Received() >= seen + number, 60, "the events")
+
+
 def start_servers(pool, database, count, streams, name):
     """Servers that publish to themselves, 300 events every 1.5 s."""
     env = {"BENCH_ATTRIBUTES": streams}
@@ -85,11 +94,7 @@ def start_servers(pool, database, count, streams, name):
         proxy.set_timeout_millis(600_000)
         proxy.Subscribe(server.name())
         wait_for(lambda: (proxy.Burst(1), proxy.Received() > streams)[1], 60, "the first event", 0.2)
-        for first in range(0, streams, 500):
-            seen = proxy.Received()
-            number = min(500, streams - first)
-            proxy.Push([first, number])
-            wait_for(lambda: proxy.Received() >= seen + number, 60, "the events")
+        push_all(proxy, streams)
         proxy.Keep([300, 1500])
         return server
 

@@ -38,13 +38,25 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 LOG_TAIL_LINES = 8
 
-# What can be started: (script, class, device) of servers, in groups that start one after the other.
+# What can be started: (script, class, device, ...) of servers, in groups that start one after the other.
 SYSTEMS = {
     "demo": [[("pub", "EventPublisher", "foo/bar/pub"), ("sub", "EventSubscriber", "foo/bar/sub")]],
     "missing": [
         [("missing/hw", "Motor", "demo/hw/1")],
         [("missing/top", "Controller", "demo/top/1")],
         [("missing/client", "Client", "demo/client/1")],
+    ],
+    "live": [
+        [
+            ("live/dish", "Dish", *(f"demo/dish/{number}" for number in (1, 2, 3, 4))),
+            ("live/correlator", "Correlator", "demo/correlator/1"),
+            ("live/weather", "Weather", "demo/weather/1"),
+        ],
+        [
+            ("live/archiver", "Archiver", "demo/archiver/1"),
+            ("live/display", "Display", "demo/display/1"),
+            ("live/alarms", "Alarms", "demo/alarms/1"),
+        ],
     ],
 }
 SYSTEMS["mended"] = SYSTEMS["missing"]
@@ -427,14 +439,14 @@ class LocalTango:
         self.agent = launcher is not None
         self.system = system
         for group in SYSTEMS[system]:
-            for script, cls, device in group:
-                self._start_server(script, cls, device, launcher)
-            for process, (script, _, device) in zip(self.processes[-len(group) :], group):
+            for script, cls, *devices in group:
+                self._start_server(script, cls, devices, launcher)
+            for process, (script, _, device, *_others) in zip(self.processes[-len(group) :], group):
                 self._wait_for_server(process, script, device, launcher)
 
-    def _start_server(self, script, cls, device, launcher):
+    def _start_server(self, script, cls, devices, launcher):
         name = Path(script).name
-        self.register(f"{name}/{DEMO_INSTANCE}", {cls: [device]})
+        self.register(f"{name}/{DEMO_INSTANCE}", {cls: devices})
         argv = [PYTHON, HERE / f"{script}.py", DEMO_INSTANCE]
         # Without a port number, each server takes a free one.
         argv += ["-ORBendPoint", "giop:tcp:127.0.0.1:"]
@@ -606,7 +618,8 @@ def _parse(argv):
         choices=SYSTEMS,
         default="demo",
         help="which servers: those of the tutorial docs/missing-events.md, with their mistake"
-        " (missing) or without (mended), instead of foo/bar/pub and foo/bar/sub",
+        " (missing) or without (mended), or those of make demo-live (live), instead of foo/bar/pub and"
+        " foo/bar/sub",
     )
     start.set_defaults(run=_start)
     stop.set_defaults(run=_stop)

@@ -10,6 +10,9 @@ hasn't already loaded, and no failure here may ever reach the user's program.
 
 If Python was told to ignore the environment (``python3 -E``, ``-I``), our variables are ignored too,
 also by the agent: whoever can set them should not decide what happens there.
+
+pytest rewrites the modules of packages with plugins, and warns of those that are imported already. The
+next line keeps it from this one: PYTEST_DONT_REWRITE
 """
 
 import _imp

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_text.h"
+#include "base/local_time.h"
 
 static void begin(json_output_t *self, const char *key)
 {
@@ -65,13 +66,7 @@ void json_output_real(json_output_t *self, const char *key, double value)
 
 void json_output_time(json_output_t *self, const char *key, const struct timespec *time)
 {
-    struct tm local;
-    char text[40] = "";
-    char zone[8] = "+0000";
-    begin(self, key);
-    if (localtime_r(&time->tv_sec, &local)) {
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
-        strftime(zone, sizeof zone, "%z", &local);
-    }
-    fprintf(self->out, "\"%s.%06ld%.3s:%s\"", text, time->tv_nsec / 1000, zone, zone + 3);
+    char text[LOCAL_TIME_EXACT_SIZE];
+    local_time_exact(time, text);
+    json_output_string(self, key, text[0] ? text : NULL);
 }

@@ -31,7 +31,7 @@ void json_output_count(json_output_t *self, const char *key, int64_t count);
 /* NAN and infinity are null. */
 void json_output_real(json_output_t *self, const char *key, double value);
 
-/* ISO 8601 in local time with microseconds and offset, as Python's fromisoformat() takes it. */
+/* As local_time_exact() writes it; null for a year that hasn't four digits. */
 void json_output_time(json_output_t *self, const char *key, const struct timespec *time);
 
 #endif

@@ -13,45 +13,6 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Skips the string whose opening quote is at text[i]; returns the index after its closing quote. */
-static size_t skip_string(const char *text, size_t size, size_t i)
-{
-    for (i++; i < size && text[i] != '"'; i++)
-        if (text[i] == '\\')
-            i++;
-    return i < size ? i + 1 : size;
-}
-
-/*
- * The length of the UTF-8 sequence at the beginning of bytes, 0 if there is none: shortest form
- * only, no surrogates, nothing beyond U+10FFFF (Unicode, table 3-7).
- */
-static size_t utf8_length(const unsigned char *bytes, size_t size)
-{
-    const unsigned char lead = bytes[0];
-    if (lead < 0x80)
-        return 1;
-    const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || length > size)
-        return 0;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    if (lead == 0xe0)
-        low = 0xa0;
-    else if (lead == 0xed)
-        high = 0x9f;
-    else if (lead == 0xf0)
-        low = 0x90;
-    else if (lead == 0xf4)
-        high = 0x8f;
-    if (bytes[1] < low || bytes[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if (bytes[i] < 0x80 || bytes[i] > 0xbf)
-            return 0;
-    return length;
-}
-
 /* The index of the first byte that is not UTF-8; size if there is none. yajl is less strict. */
 static size_t utf8_end(const char *text, size_t size)
 {
@@ -64,7 +25,7 @@ static size_t utf8_end(const char *text, size_t size)
             i += sizeof word;
             continue;
         }
-        const size_t length = utf8_length((const unsigned char *)text + i, size - i);
+        const size_t length = json_scan_utf8_length((const unsigned char *)text + i, size - i);
         if (length == 0)
             return i;
         i += length;
@@ -134,7 +95,7 @@ static bool has_long_token(const char *text, size_t size)
     for (size_t i = 0; i < size;) {
         const size_t start = i;
         if (text[i] == '"')
-            i = skip_string(text, size, i);
+            i = json_scan_skip_string(text, size, i);
         else
             for (i++; i < size && !ends_token(text[i]);)
                 i++;
@@ -185,6 +146,15 @@ char *json_text_parse(const yajl_callbacks *callbacks, void *context, const char
     return error;
 }
 
+char *json_text_walk(const yajl_callbacks *callbacks, void *context, const char **stopped,
+                     const char *text, size_t size)
+{
+    size_t offset = 0;
+    if (json_scan_walk(callbacks, context, text, size, &offset))
+        return NULL;
+    return error_at(text, offset < size ? offset : size, *stopped ? *stopped : "not valid");
+}
+
 /* ---- whether a text is JSON ---- */
 
 typedef struct {
@@ -214,6 +184,12 @@ static int check_number(void *context, const char *number, size_t size)
 
 bool json_text_is_valid(const char *text, size_t size, size_t more_levels, char **error)
 {
+    return json_text_index(text, size, more_levels, NULL, error);
+}
+
+bool json_text_index(const char *text, size_t size, size_t more_levels, json_spans_t *spans,
+                     char **error)
+{
     static const yajl_callbacks callbacks = {
         .yajl_number = check_number,
         .yajl_start_map = check_start,
@@ -222,6 +198,9 @@ bool json_text_is_valid(const char *text, size_t size, size_t more_levels, char 
         .yajl_end_array = check_end,
     };
     check_t self = {.most = JSON_TEXT_MAX_DEPTH + more_levels};
+    *error = NULL;
+    if (json_scan_check(text, size, self.most, spans))
+        return true;
     *error = json_text_parse(&callbacks, &self, &self.stopped, text, size);
     return !*error;
 }
@@ -245,7 +224,7 @@ void json_text_write_compact(FILE *out, const char *text, size_t size)
     size_t start = 0;
     for (size_t i = 0; i < size;) {
         if (text[i] == '"') {
-            i = skip_string(text, size, i);
+            i = json_scan_skip_string(text, size, i);
         } else if (is_space(text[i])) {
             fwrite(text + start, 1, i - start, out);
             start = ++i;
@@ -261,76 +240,57 @@ static size_t skip_space(json_slice_t text, size_t at)
     return at + blank_length(text.text + at, text.size - at);
 }
 
-/* Skips the value that begins at text[at]. */
-static size_t skip_value(json_slice_t text, size_t at)
-{
-    size_t depth = 0;
-    while (at < text.size) {
-        const char c = text.text[at];
-        if (c == '"') {
-            at = skip_string(text.text, text.size, at);
-        } else if (c == '{' || c == '[') {
-            depth++;
-            at++;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0)
-                break; /* the end of what a number stands in */
-            depth--;
-            at++;
-        } else if (depth == 0 && (c == ',' || is_space(c))) {
-            break;
-        } else {
-            at++;
-            continue; /* within a number or a word, or between values */
-        }
-        if (depth == 0)
-            break;
-    }
-    return at;
-}
-
 bool json_text_member(json_slice_t object, size_t *at, json_member_t *member)
 {
-    size_t i = skip_space(object, *at);
-    if (i >= object.size || (object.text[i] != '{' && object.text[i] != ','))
+    return json_text_member_in(NULL, object, at, member);
+}
+
+bool json_text_key(json_slice_t text, size_t *at, json_slice_t *key)
+{
+    size_t i = skip_space(text, *at);
+    if (i >= text.size || (text.text[i] != '{' && text.text[i] != ','))
         return false;
-    i = skip_space(object, i + 1);
-    if (i >= object.size || object.text[i] != '"')
+    i = skip_space(text, i + 1);
+    if (i >= text.size || text.text[i] != '"')
         return false;
-    size_t end = skip_string(object.text, object.size, i);
-    member->key = (json_slice_t){object.text + i, end - i};
-    i = skip_space(object, end);
-    if (i >= object.size || object.text[i] != ':')
+    const size_t end = json_scan_skip_string(text.text, text.size, i);
+    *key = (json_slice_t){text.text + i, end - i};
+    i = skip_space(text, end);
+    if (i >= text.size || text.text[i] != ':')
         return false;
-    i = skip_space(object, i + 1);
-    end = skip_value(object, i);
-    member->value = (json_slice_t){object.text + i, end - i};
-    *at = end;
+    *at = skip_space(text, i + 1);
     return true;
 }
 
-typedef struct {
-    char *text;
-    size_t size;
-} string_t;
-
-static int take_string(void *context, const unsigned char *text, size_t size)
+size_t json_text_end(json_slice_t text, size_t at)
 {
-    string_t *string = context;
-    free(string->text);
-    *string = (string_t){memory_copy((const char *)text, size), size};
-    return 1;
+    const size_t brace = skip_space(text, at);
+    return brace < text.size ? brace + 1 : text.size;
+}
+
+bool json_text_member_in(const json_spans_t *spans, json_slice_t object, size_t *at,
+                         json_member_t *member)
+{
+    size_t begin = *at;
+    if (!json_text_key(object, &begin, &member->key))
+        return false;
+    const char *known = spans ? json_spans_end(spans, object.text + begin) : NULL;
+    *at = known ? (size_t)(known - object.text)
+                : json_scan_skip_value(object.text, object.size, begin);
+    member->value = (json_slice_t){object.text + begin, *at - begin};
+    return true;
 }
 
 char *json_text_string(json_slice_t string, size_t *size)
 {
-    static const yajl_callbacks callbacks = {.yajl_string = take_string};
-    const char *stopped = "";
-    string_t result = {NULL, 0};
-    free(json_text_parse(&callbacks, &result, &stopped, string.text, string.size));
+    const size_t quotes = 2;
+    const size_t length = string.size > quotes ? string.size - quotes : 0;
+    char *text = memory_resize(NULL, length + 1, 1);
+    const size_t decoded = length > 0 ? json_scan_decode(string.text + 1, length, text) : 0;
+    text[decoded] = '\0';
     if (size)
-        *size = result.size;
-    return result.text ? result.text : memory_string("");
+        *size = decoded;
+    return text;
 }
 
 void json_text_write_string(FILE *out, const char *text, size_t size)
@@ -339,7 +299,7 @@ void json_text_write_string(FILE *out, const char *text, size_t size)
     bool in_garbage = false;
     putc('"', out);
     for (size_t i = 0; i < size;) {
-        const size_t length = utf8_length(bytes + i, size - i);
+        const size_t length = json_scan_utf8_length(bytes + i, size - i);
         if (length == 0) {
             if (!in_garbage)
                 fputs("\\ufffd", out);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <yajl/yajl_parse.h>
 
+#include "base/json_scan.h"
+
 /*
  * How deeply arrays and objects may be nested: less than any reader of JSON Lines allows (jq 1.6:
  * 256), which leaves some levels for what the text is embedded in.
@@ -31,6 +33,11 @@
  */
 bool json_text_is_valid(const char *text, size_t size, size_t more_levels, char **error);
 
+/* The same, and what json_scan_check() knows of the text then, which may be nothing; spans may be
+ * NULL. */
+bool json_text_index(const char *text, size_t size, size_t more_levels, json_spans_t *spans,
+                     char **error);
+
 /*
  * Parses a text: yajl's callbacks are called with context, as yajl_parse.h says. Returns NULL, or
  * one line that says why the text is not JSON, which the caller frees. A callback that returns 0
@@ -39,6 +46,10 @@ bool json_text_is_valid(const char *text, size_t size, size_t more_levels, char 
  */
 char *json_text_parse(const yajl_callbacks *callbacks, void *context, const char **stopped,
                       const char *text, size_t size);
+
+/* The same of a valid text of at most JSON_SCAN_LEVELS, which isn't checked again. */
+char *json_text_walk(const yajl_callbacks *callbacks, void *context, const char **stopped,
+                     const char *text, size_t size);
 
 /* The value of a JSON number; infinite if it is too large. */
 double json_text_number(const char *number, size_t size);
@@ -63,6 +74,20 @@ typedef struct {
  * there are no more.
  */
 bool json_text_member(json_slice_t object, size_t *at, json_member_t *member);
+
+/* The same where some ends are known; spans may be NULL. */
+bool json_text_member_in(const json_spans_t *spans, json_slice_t object, size_t *at,
+                         json_member_t *member);
+
+/*
+ * One key of an object: *at is the index of the object's brace, or after the value of the key
+ * before, and becomes that of this key's value. False when there are no more.
+ */
+bool json_text_key(json_slice_t text, size_t *at, json_slice_t *key);
+
+/* The index after the closing brace of an object of which json_text_key() has found the last key.
+ * at: after its value, or after the opening brace if there was none. */
+size_t json_text_end(json_slice_t text, size_t at);
 
 /*
  * Decodes a string of a valid JSON text, which begins with a quote; the caller frees the result.

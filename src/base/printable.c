@@ -77,6 +77,36 @@ size_t printable_decode(const char *bytes, uint32_t *character)
     return size;
 }
 
+size_t printable_encode(uint32_t character, char *text)
+{
+    if (character < 0x80) {
+        text[0] = (char)character;
+        return 1;
+    }
+    const size_t size = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    static const unsigned first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = size - 1; i > 0; i--) {
+        text[i] = (char)(0x80 | (character & 0x3f));
+        character >>= 6;
+    }
+    text[0] = (char)(first[size] | character);
+    return size;
+}
+
+bool printable_shows(uint32_t character)
+{
+    return !in_ranges(character, unprintable, COUNT_OF(unprintable));
+}
+
+size_t printable_cells(uint32_t character)
+{
+    if (character < 0x80)
+        return 1;
+    if (in_ranges(character, wide, COUNT_OF(wide)))
+        return 2;
+    return in_ranges(character, narrow, COUNT_OF(narrow)) ? 0 : 1;
+}
+
 char *printable_copy(const char *text, bool utf8)
 {
     char *copy = memory_new(strlen(text) + 1, 1);
@@ -85,8 +115,7 @@ char *printable_copy(const char *text, bool utf8)
     while (*at) {
         uint32_t character = 0;
         size_t size = printable_decode(at, &character);
-        if (size == 0 || in_ranges(character, unprintable, COUNT_OF(unprintable)) ||
-            (size > 1 && !utf8)) {
+        if (size == 0 || !printable_shows(character) || (size > 1 && !utf8)) {
             copy[used++] = '?';
             at += size ? size : 1;
             continue;
@@ -106,10 +135,7 @@ size_t printable_width(const char *text)
     while (*at) {
         uint32_t character = 0;
         size_t size = printable_decode(at, &character);
-        if (size > 1 && in_ranges(character, wide, COUNT_OF(wide)))
-            width += 2;
-        else if (!(size > 1 && in_ranges(character, narrow, COUNT_OF(narrow))))
-            width += 1;
+        width += size ? printable_cells(character) : 1;
         at += size ? size : 1;
     }
     return width;

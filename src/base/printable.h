@@ -18,6 +18,15 @@
  */
 size_t printable_decode(const char *text, uint32_t *character);
 
+/* Writes a character as UTF-8, 1 to 4 bytes without a NUL; returns how many. */
+size_t printable_encode(uint32_t character, char *text);
+
+/* Whether it may be shown; see printable_copy(). */
+bool printable_shows(uint32_t character);
+
+/* How many terminal cells a character that may be shown takes: 0, 1 or 2. */
+size_t printable_cells(uint32_t character);
+
 /*
  * A copy of text in which a '?' replaces everything that is not a printable character: bytes that
  * are not UTF-8, control characters (C0, DEL, C1, line and paragraph separators) and characters

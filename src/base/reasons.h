@@ -18,4 +18,11 @@
 #define REASON_NO_COMMAND   "has neither QueryEventAgent nor QueryEventSystem"
 #define REASON_COMMAND_GONE "it was restarted without the agent"
 
+/* Of a process of this machine: it is no more, or has no agent; a remedy follows that. */
+#define REASON_ENDED    "its process has ended"
+#define REASON_NO_AGENT "it has no agent that can be asked"
+
+/* No process that runs a program has an agent that can be asked. */
+#define REASON_NO_CLIENT "no process of that name has an agent"
+
 #endif

@@ -3,24 +3,20 @@
  *
  * This file turns the options into a source and sinks; run.h is the loop between them.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <locale.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/monotonic.h"
 #include "base/terminal.h"
 #include "monitor/explain.h"
-#include "monitor/limits.h"
 #include "monitor/messages.h"
 #include "monitor/options.h"
-#include "monitor/poll/poll_source.h"
-#include "monitor/poll/poller.h"
+#include "monitor/program.h"
 #include "monitor/recording/recording.h"
 #include "monitor/recording/recording_sink.h"
 #include "monitor/recording/replay.h"
@@ -28,8 +24,9 @@
 #include "monitor/signals.h"
 #include "monitor/view/diagnosis/diagnosis_sink.h"
 #include "monitor/view/json/json_sink.h"
+#include "monitor/view/live/live.h"
 #include "monitor/view/text/text_sink.h"
-#include "tango/tango_client.h"
+#include "monitor/watch.h"
 #include "version.h"
 
 #define PROGRAM "ska-tango-event-monitor"
@@ -39,51 +36,19 @@
 
 enum { EXPLAIN_WIDTH = 80 };
 
-/* How many servers --follow may add: each takes a thread and an open file. */
-#define FOLLOWED_MAXIMUM 1000
-
 typedef struct {
     options_t options;
     signals_t signals;
-    checker_t *checker; /* or NULL */
     messages_t *messages;
     outlet_t *output; /* standard output; NULL: not needed so far */
     run_t *run;
     verdict_t verdict; /* of --diagnose */
+    live_t *live;      /* the view of --live, while it has the terminal; or NULL */
+    live_options_t live_options;
+    live_controls_t live_controls;
+    char *recorded_into; /* what was asked for in the view; or NULL */
+    replay_t *replay;    /* the recording that is read; the source's */
 } monitor_t;
-
-/* One line on standard error, for before there are messages; frees it. */
-static void complain(char *line)
-{
-    char *whole = messages_line(line);
-    fputs(whole, stderr);
-    free(whole);
-    free(line);
-}
-
-static void say_for_poller(void *messages, poller_level_t level, const char *line)
-{
-    (void)level;
-    messages_say(messages, line);
-}
-
-/*
- * If we were started with one of the standard descriptors closed, the next file opened would get
- * its number, and our output would go there. That file may be opened before main(): one of the
- * ORB's libraries opens pipes when it is loaded. Only .preinit_array runs before all libraries.
- */
-static void fill_standard_descriptors(void)
-{
-    int fd = 0;
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO)
-        close(fd);
-}
-
-__attribute__((section(".preinit_array"),
-               used)) static void (*const before_all_libraries)(void) = fill_standard_descriptors;
 
 /*
  * SIGHUP means that the terminal has gone, and we should end too; or, without a terminal, that the
@@ -94,23 +59,138 @@ static bool hangup_stops(const options_t *options)
     return !options->recording.path || isatty(STDOUT_FILENO) || isatty(STDERR_FILENO);
 }
 
-static bool is_stopped(const monitor_t *self)
-{
-    return signals_say_stop(&self->signals);
-}
-
 static int status_of(bool good)
 {
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* ---- the live view ---- */
+
+static bool say_in_view(void *context, const char *line)
+{
+    return live_say(context, line);
+}
+
+static void say_afterwards(void *context, const char *line)
+{
+    messages_say(context, line);
+}
+
+static void end_view(monitor_t *self)
+{
+    messages_set_instead(self->messages, NULL, NULL);
+    live_destroy(&self->live, say_afterwards, self->messages);
+}
+
+static bool set_perf(void *context, bool perf, char **error)
+{
+    *error = NULL;
+    return run_set_perf(((monitor_t *)context)->run, perf);
+}
+
+static bool record(void *context, const char *path, char **error)
+{
+    monitor_t *self = context;
+    struct stat status;
+    const recording_options_t options = {.path = path};
+    char *note = NULL;
+    *error = NULL;
+    if (run_recorded_into(self->run))
+        *error = memory_format("it is being recorded into %s", run_recorded_into(self->run));
+    else if (recording_goes_to_standard_output(path) || stat(path, &status) == 0)
+        *error = memory_format("%s: there is such a file: record into another one", path);
+    if (*error)
+        return false;
+    recording_t *recording = recording_new(&options, self->signals.stop_fd, error, &note);
+    free(note);
+    if (!recording)
+        return false;
+    free(self->recorded_into);
+    self->recorded_into = memory_string(path);
+    sink_t *sink = recording_sink_new(&recording, self->recorded_into);
+    sink->is_required = false;
+    sink->when_closed = "the recording has ended; the view goes on";
+    run_add(self->run, sink);
+    run_keep_texts(self->run);
+    return true;
+}
+
+static void quit(void *context)
+{
+    (void)context;
+    signals_ask_to_stop();
+}
+
+static live_options_t view_options(const options_t *options)
+{
+    return (live_options_t){
+        .key = options->view.summary.top_key,
+        .filter = &options->view.summary.filter,
+        .poll_period = options->watch.poll_period,
+        .perf = options->watch.perf,
+        .no_color = options->view.no_color,
+        .read = options->read,
+    };
+}
+
+static double part_read(void *context)
+{
+    return replay_part(context);
+}
+
+static bool begin_view(monitor_t *self)
+{
+    char *error = NULL;
+    self->live_options = view_options(&self->options);
+    self->live_options.can_read_again = self->replay && replay_is_file(self->replay);
+    self->live_controls =
+        (live_controls_t){.context = self, .set_perf = set_perf, .record = record, .quit = quit};
+    self->live = live_new(&self->live_options, &self->live_controls, &error);
+    if (!self->live) {
+        messages_say_and_free(self->messages, error);
+        return false;
+    }
+    messages_set_instead(self->messages, say_in_view, self->live);
+    run_add(self->run, live_sink_new(self->live, self->replay ? part_read : NULL, self->replay));
+    return true;
+}
+
+/* Reads the recording once more, for the view. */
+static void read_again(monitor_t *self)
+{
+    char *error = NULL;
+    replay_t *replay = replay_new(self->options.read, self->signals.stop_fd, &error);
+    if (!replay) {
+        messages_say_and_free(self->messages, error);
+        return;
+    }
+    run_t *run = run_new(&self->signals, self->messages, &self->options.watch.rules);
+    run_add(run, live_sink_new(self->live, part_read, replay));
+    source_t *source = replay_source(replay);
+    (void)run_go(run, &source, self->options.count);
+    run_destroy(&run);
+}
+
+/* After the run: a recording is there to be looked through. */
+static void look_and_end_view(monitor_t *self)
+{
+    while (self->options.read && live_wait(self->live, self->signals.stop_fd))
+        read_again(self);
+    end_view(self);
+}
+
+/* ---- the run ---- */
+
 /* Lets the source run to its end. Returns the exit status: what was found is more than that
  * something else failed as well. */
-static int go(monitor_t *self, source_t **source)
+static int go(void *context, source_t **source)
 {
+    monitor_t *self = context;
     if (self->options.diagnose)
         run_limit(self->run, self->options.duration);
     const bool good = run_go(self->run, source, self->options.count);
+    if (self->live)
+        look_and_end_view(self);
     if (!self->options.diagnose)
         return status_of(good);
     return self->verdict == VERDICT_FOUND ? EXIT_FOUND
@@ -171,10 +251,13 @@ static void add_summaries(monitor_t *self)
 }
 
 /* A recording comes first: it waits for no other output. */
-static bool add_sinks(monitor_t *self)
+static bool add_sinks(void *context)
 {
+    monitor_t *self = context;
     if (!add_recording(self))
         return false;
+    if (self->options.live)
+        return begin_view(self);
     add_summaries(self);
     return true;
 }
@@ -182,107 +265,37 @@ static bool add_sinks(monitor_t *self)
 /* ---- sources ---- */
 
 /* Told to stop before there was anything to show. Returns the exit status. */
-static int end_at_once(monitor_t *self)
+static int end_at_once(void *context)
 {
-    if (!self->options.list)
+    monitor_t *self = context;
+    if (!self->options.watch.list && !self->options.live)
         add_summaries(self);
-    const bool good = run_end_at_once(self->run);
-    return status_of(good && !self->options.diagnose);
+    const int status = status_of(run_end_at_once(self->run) && !self->options.diagnose);
+    messages_flush(self->messages);
+    return status;
 }
 
-/* Prints what would be watched; waits for its reader. Returns the exit status. */
-static int print_list(monitor_t *self, const poller_t *poller)
+/* Prints what would be watched. Returns the exit status. */
+static int print_list(void *context, const poller_t *poller)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = memory_stream_open(&text, &size);
-    poller_list(poller, out);
-    memory_stream_close(out);
-    outlet_put(output_of(self), OUTLET_RESULT, text, size, SIZE_MAX);
-    const outlet_state_t state = outlet_wait(self->output, -1, self->signals.stop_fd);
-    if (state == OUTLET_FAILING)
-        messages_say_and_free(self->messages,
-                              memory_format("standard output: %s", strerror(errno)));
-    return status_of(state != OUTLET_FAILING && poller_is_complete(poller));
-}
-
-/* If that fails, the monitor goes on without. */
-static void start_checks(monitor_t *self)
-{
-    char *error = NULL;
-    if (!self->options.no_checks)
-        self->checker = checker_new(&error);
-    if (error)
-        messages_say_and_free(self->messages, error);
-}
-
-/* Connects, opens the recording, polls. Returns the exit status. */
-static int poll_servers(monitor_t *self, poller_t *poller)
-{
-    const options_t *options = &self->options;
-    const int stop_fd = self->signals.stop_fd;
-    if (options->follow)
-        poller_follow(poller, &options->selection, FOLLOWED_MAXIMUM);
-    const bool connected = poller_connect(poller, stop_fd);
-    if (connected && !is_stopped(self))
-        poller_find_others(poller, stop_fd);
-    if (is_stopped(self))
-        return end_at_once(self);
-    if (options->list)
-        return print_list(self, poller);
-    limits_release_files();
-    if (!connected || !poller_settle(poller) || !add_sinks(self))
-        return EXIT_FAILURE;
-    if (!options->recording.path)
-        poller_drop_texts(poller);
-    poller_start_perf(poller, stop_fd);
-    start_checks(self);
-    source_t *source =
-        poll_source_new(poller, self->checker, options->perf,
-                        (int64_t)(options->poll_period * (double)NS_PER_SECOND), stop_fd);
-    return go(self, &source);
+    monitor_t *self = context;
+    return status_of(watch_print_list(poller, output_of(self), self->messages, &self->signals));
 }
 
 static int ask_servers(monitor_t *self)
 {
-    const options_t *options = &self->options;
-    tango_error_t error = {0};
-    limits_raise_files();
-    limits_reserve_files();
-    if (!tango_client_init((int)(options->timeout * 1000), &error)) {
-        messages_say_and_free(self->messages,
-                              memory_format("can't start the Tango client library: %s",
-                                            error.text ? error.text : "unknown error"));
-        tango_error_clear(&error);
-        return EXIT_FAILURE;
-    }
-    char *wrong = NULL;
-    selection_t selection = selection_make(&options->selection, self->signals.stop_fd, &wrong);
-    if (selection.stopped) {
-        const int status = end_at_once(self);
-        messages_destroy(&self->messages);
-        _exit(status);
-    }
-    if (wrong) {
-        messages_say_and_free(self->messages, wrong);
-        selection_clear(&selection);
-        return EXIT_FAILURE;
-    }
-    poller_t *poller = poller_new(selection.targets, selection.count, options->timeout,
-                                  options->perf, say_for_poller, self->messages, &wrong);
-    selection_clear(&selection);
-    if (!poller) {
-        messages_say_and_free(self->messages, wrong);
-        return EXIT_FAILURE;
-    }
-    const int status = poll_servers(self, poller);
-    /* With a call under way, exit() would tear the Tango library down under it. */
-    const bool checks_ended = checker_destroy(&self->checker);
-    if (!poller_destroy(&poller) || !checks_ended) {
-        messages_destroy(&self->messages);
-        _exit(status);
-    }
-    return status;
+    const watch_t watch = {
+        .options = &self->options.watch,
+        .keeps_texts = self->options.recording.path,
+        .signals = &self->signals,
+        .messages = self->messages,
+        .context = self,
+        .begin = add_sinks,
+        .go = go,
+        .end_at_once = end_at_once,
+        .print_list = print_list,
+    };
+    return watch_servers(&watch);
 }
 
 /* Shows a recording as if servers were answering now. It can wait for its reader. */
@@ -302,6 +315,7 @@ static int read_recording(monitor_t *self)
         messages_say_and_free(
             self->messages,
             memory_format("%s: this file is being read: record into another one", output));
+    self->replay = replay;
     if (reads_output || !add_sinks(self)) {
         replay_destroy(&replay);
         return EXIT_FAILURE;
@@ -314,27 +328,23 @@ static int monitor(const options_t *options)
 {
     monitor_t self = {.options = *options};
     char *error = NULL;
+    const live_options_t live = view_options(options);
     self.signals = signals_open(hangup_stops(options), &error);
-    if (error) {
-        complain(error);
+    if (options->live)
+        live_block_signals();
+    if (error || (options->live && !live_check(&live, &error))) {
+        program_complain(PROGRAM, error);
         return EXIT_FAILURE;
     }
-    self.messages = messages_new(STDERR_FILENO);
-    self.run = run_new(&self.signals, self.messages, &self.options.rules);
+    self.messages = messages_new(STDERR_FILENO, PROGRAM);
+    self.run = run_new(&self.signals, self.messages, &self.options.watch.rules);
     const int status = options->read ? read_recording(&self) : ask_servers(&self);
     run_destroy(&self.run);
+    free(self.recorded_into);
     outlet_destroy(&self.output);
     messages_destroy(&self.messages);
     signals_clear(&self.signals);
     return status;
-}
-
-static int finish_printing(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_SUCCESS;
-    complain(memory_format("standard output: %s", strerror(errno)));
-    return EXIT_FAILURE;
 }
 
 /* As wide as the terminal, but no wider than what is easy to read. */
@@ -346,7 +356,8 @@ static void explain(const options_t *options)
         .width = width == 0 || width > EXPLAIN_WIDTH ? EXPLAIN_WIDTH : width,
         .color = on_terminal && !options->view.no_color && !terminal_no_color(),
     };
-    explain_print(stdout, options->explained, options->explained_count, &options->rules, &style);
+    explain_print(stdout, options->explained, options->explained_count, &options->watch.rules,
+                  &style);
 }
 
 int main(int argc, char **argv)
@@ -365,18 +376,18 @@ int main(int argc, char **argv)
         break;
     case OPTIONS_EXPLAIN:
         explain(&options);
-        status = finish_printing();
+        status = program_finish_printing(PROGRAM);
         break;
     case OPTIONS_HELP:
         options_help(stdout);
-        status = finish_printing();
+        status = program_finish_printing(PROGRAM);
         break;
     case OPTIONS_VERSION:
         puts(PROGRAM " " STEM_VERSION);
-        status = finish_printing();
+        status = program_finish_printing(PROGRAM);
         break;
     case OPTIONS_WRONG:
-        complain(memory_format("%s (try " PROGRAM " --help)", error));
+        program_complain(PROGRAM, memory_format("%s (try " PROGRAM " --help)", error));
         free(error);
         break;
     }

@@ -10,20 +10,17 @@
 #include <stdio.h>
 
 #include "monitor/analysis/findings/fail_on.h"
-#include "monitor/analysis/findings/rules.h"
-#include "monitor/poll/selection.h"
 #include "monitor/recording/recording.h"
 #include "monitor/view/view_options.h"
+#include "monitor/watch_options.h"
 
 typedef struct {
-    double poll_period;            /* seconds from one poll to the next */
-    double timeout;                /* seconds that a server has to answer */
+    watch_options_t watch;         /* whom, how often, which streams */
     int64_t count;                 /* stop after this many polls; 0: never */
     recording_options_t recording; /* its path is NULL if there is none */
     const char *read;              /* a recording to be shown instead of asking servers; or NULL */
     view_options_t view;           /* how to print */
-    char **only;                   /* its patterns of streams; free the list with options_clear() */
-    rule_settings_t rules;         /* thresholds; free them with options_clear() */
+    bool live;                     /* show it in a terminal, and take keys */
     bool diagnose;                 /* watch for a while and give a verdict */
     double duration;               /* for how many seconds; 0: no limit */
     fail_on_t fail_on;             /* what counts; free it with options_clear() */
@@ -31,13 +28,7 @@ typedef struct {
     char **explained;              /* these rules or groups; none: a list of all. They point into
                                       argv; free the list with options_clear() */
     size_t explained_count;
-    bool perf;                     /* start performance monitoring, and show its samples */
-    bool quiet;                    /* print no summaries */
-    bool follow;                   /* watch those that events are received from, too */
-    bool no_checks;                /* try out nothing by itself */
-    bool list;                     /* print what would be watched, and exit */
-    selection_options_t selection; /* its names and patterns point into argv */
-    char **excluded;               /* those patterns' list; free it with options_clear() */
+    bool quiet; /* print no summaries */
 } options_t;
 
 typedef enum {

@@ -77,6 +77,26 @@ void run_add(run_t *self, sink_t *sink)
     self->sinks[self->sink_count++] = sink;
 }
 
+bool run_set_perf(run_t *self, bool perf)
+{
+    const source_methods_t *methods = self->source->methods;
+    return !methods->set_perf || methods->set_perf(self->source, perf);
+}
+
+void run_keep_texts(run_t *self)
+{
+    if (self->source->methods->keep_texts)
+        self->source->methods->keep_texts(self->source, true);
+}
+
+const char *run_recorded_into(const run_t *self)
+{
+    for (size_t i = 0; i < self->sink_count; i++)
+        if (self->sinks[i]->recorded_into)
+            return self->sinks[i]->recorded_into;
+    return NULL;
+}
+
 static bool is_stopped(const run_t *self)
 {
     return signals_say_stop(self->signals);
@@ -212,9 +232,8 @@ static void show_status(const run_t *self, int64_t left_ns)
         .seconds = (double)left_ns / (double)NS_PER_SECOND,
         .asked = self->asked,
         .failed = self->failed,
+        .recorded_into = run_recorded_into(self),
     };
-    for (size_t i = 0; i < self->sink_count && !status.recorded_into; i++)
-        status.recorded_into = self->sinks[i]->recorded_into;
     for (size_t i = 0; i < self->sink_count; i++)
         if (self->sinks[i]->has_status)
             self->sinks[i]->methods->show_status(self->sinks[i], &status);
@@ -225,20 +244,22 @@ enum { FD_STOP, FD_HANGUP, FD_SINKS };
 /* Waits for signals and input, for at most ns; false as soon as a signal says to stop. */
 static bool wait_for(run_t *self, int64_t ns)
 {
-    struct pollfd *fds = memory_new(FD_SINKS + self->sink_count, sizeof *fds);
+    const size_t count = self->sink_count;
+    struct pollfd *fds = memory_new(FD_SINKS + count, sizeof *fds);
     fds[FD_STOP] = (struct pollfd){.fd = self->signals->stop_fd, .events = POLLIN};
     fds[FD_HANGUP] = (struct pollfd){.fd = self->signals->hangup_fd, .events = POLLIN};
-    for (size_t i = 0; i < self->sink_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         sink_t *sink = self->sinks[i];
         fds[FD_SINKS + i].fd = sink->methods->fd ? sink->methods->fd(sink) : -1;
         fds[FD_SINKS + i].events = POLLIN;
     }
     const struct timespec wait = monotonic_timespec(ns);
-    const bool any = ppoll(fds, FD_SINKS + self->sink_count, &wait, NULL) > 0;
+    const bool any = ppoll(fds, FD_SINKS + count, &wait, NULL) > 0;
     const bool stopped = any && fds[FD_STOP].revents;
     if (any && !stopped && fds[FD_HANGUP].revents)
         reopen_when_told(self);
-    for (size_t i = 0, place = 0; any && !stopped && place < self->sink_count; i++) {
+    /* Those that are added meanwhile weren't waited for. */
+    for (size_t i = 0, place = 0; any && !stopped && i < count; i++) {
         sink_t *sink = self->sinks[place];
         char *error = NULL;
         const sink_result_t result =
@@ -383,6 +404,13 @@ static int take_signals(run_t *self)
     return second;
 }
 
+static void abandon_sinks(run_t *self)
+{
+    for (size_t i = 0; i < self->sink_count; i++)
+        if (self->sinks[i]->methods->abandon)
+            self->sinks[i]->methods->abandon(self->sinks[i]);
+}
+
 /* Makes the source stop what it started. A second signal ends the program here. */
 static void stop(run_t *self)
 {
@@ -397,6 +425,8 @@ static void stop(run_t *self)
         }
         const int second = take_signals(self);
         if (second) {
+            abandon_sinks(self);
+            messages_set_instead(self->messages, NULL, NULL);
             messages_say(self->messages, self->source->unstopped);
             messages_destroy(&self->messages);
             signals_die_of(second);

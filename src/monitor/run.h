@@ -25,8 +25,20 @@ run_t *run_new(signals_t *signals, messages_t *messages, const rule_settings_t *
 /* Frees it and its sinks and sets *self to NULL; *self may be NULL. */
 void run_destroy(run_t **self);
 
-/* Takes a sink over. Sinks are called in the order in which they were added. */
+/* Takes a sink over. Sinks are called in the order in which they were added. May be called by a
+ * sink's ready(). */
 void run_add(run_t *self, sink_t *sink);
+
+/*
+ * While run_go() goes on, from a sink's ready(): switches the servers' performance monitoring on or
+ * off, or lets snapshots have the answers' texts from the next one on. Of a recording, they do
+ * nothing. run_set_perf() returns false if that failed: messages say why.
+ */
+bool run_set_perf(run_t *self, bool perf);
+void run_keep_texts(run_t *self);
+
+/* The file that is recorded into; NULL: none is. */
+const char *run_recorded_into(const run_t *self);
 
 /* It ends after that time, but not before there are two snapshots; only with a schedule. */
 void run_limit(run_t *self, double seconds);

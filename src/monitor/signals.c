@@ -91,6 +91,18 @@ bool signals_take_hangup(signals_t *self)
     return take(self->hangup_fd) != 0;
 }
 
+void signals_release(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+}
+
+void signals_ask_to_stop(void)
+{
+    kill(getpid(), SIGTERM);
+}
+
 void signals_die_of(int number)
 {
     sigset_t set;

@@ -35,6 +35,12 @@ int signals_take_stop(signals_t *self);
 /* Takes a pending SIGHUP; false if there is none. */
 bool signals_take_hangup(signals_t *self);
 
+/* From now on signals do what they do by themselves: there is nothing left to shut down. */
+void signals_release(void);
+
+/* The same as if somebody had sent SIGTERM. Any thread. */
+void signals_ask_to_stop(void);
+
 /* Ends the program the way a signal does by itself. */
 _Noreturn void signals_die_of(int number);
 

@@ -53,6 +53,8 @@ typedef struct {
      * Called between polls, not while servers are asked, nor while a recording is read. */
     int (*fd)(const sink_t *self);
     sink_result_t (*ready)(sink_t *self, char **error);
+    /* The program ends at this moment: gives back what is others' (a terminal), without waiting. */
+    void (*abandon)(sink_t *self);
     /* Frees it and sets *self to NULL. */
     void (*destroy)(sink_t **self);
 } sink_methods_t;

@@ -33,6 +33,11 @@ typedef struct {
     bool (*next)(source_t *self, source_item_t *item);
     /* Whether the source couldn't provide what was asked for; cut_short: the run ended early. */
     bool (*is_in_vain)(const source_t *self, bool cut_short);
+    /* Switches the servers' performance monitoring on or off. False if that failed: the user was
+     * told. */
+    bool (*set_perf)(source_t *self, bool perf);
+    /* Whether snapshots have the answers' texts from now on. */
+    void (*keep_texts)(source_t *self, bool keeps);
     /* Stops what it started in servers. False if that failed; may be called again if it was
      * interrupted by a signal to stop. */
     bool (*stop)(source_t *self);

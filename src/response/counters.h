@@ -73,6 +73,7 @@ typedef struct {
     /* Its key in the monitor's JSON; its increase since the previous answer has the same key with
      * "_step" appended. NULL: it isn't shown. */
     const char *json;
+    const char *table;   /* its name in reports, if that isn't json: see counter_table_name() */
     const char *heading; /* of its column in tables for people; NULL: none */
     const char *metric;  /* its name as a metric, by Prometheus' conventions; NULL: it isn't one */
     const char *labels;  /* which distinguish metrics of the same name; or NULL */
@@ -89,6 +90,12 @@ extern const counters_t counters_of_subscription; /* subscription_counts_t */
 extern const counters_t counters_of_publisher;    /* publisher_counts_t */
 extern const counters_t counters_of_channel;      /* channel_counts_t */
 extern const counters_t counters_of_agent;        /* agent_counts_t */
+
+/* The name of its increase in tables for programs, and in a report's JSON; NULL: it isn't there. */
+static inline const char *counter_table_name(const counter_t *self)
+{
+    return self->kind == COUNTER_LEVEL ? NULL : self->table ? self->table : self->json;
+}
 
 /* The number of a counter in its counts. */
 static inline int64_t counter_of(const counter_t *self, const void *counts)

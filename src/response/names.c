@@ -14,6 +14,12 @@ size_t names_prefix_length(const char *name)
     return slash ? (size_t)(slash - name) + 1 : 0;
 }
 
+bool names_is_client(const char *name)
+{
+    static const char begin[] = "client:";
+    return name && strncmp(name, begin, sizeof begin - 1) == 0;
+}
+
 const char *names_without_prefix(const char *name)
 {
     return name + names_prefix_length(name);

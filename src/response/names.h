@@ -18,6 +18,10 @@
 /* The "tango://host:port/" that a name begins with, as its length; 0 if it has none. */
 size_t names_prefix_length(const char *name);
 
+/* Whether a watched process is a program without an admin device, "client:NAME" or
+ * "client:NAME:PID", as the monitor names it; name may be NULL. */
+bool names_is_client(const char *name);
+
 /* The rest of the name. */
 const char *names_without_prefix(const char *name);
 

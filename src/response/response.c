@@ -19,6 +19,24 @@ bool response_pushed_count_is_next(const response_t *self)
     return self->dialect != RESPONSE_AGENT;
 }
 
+bool response_is_late(const response_t *self)
+{
+    return self->agent_loaded && strcmp(self->agent_loaded, "late") == 0;
+}
+
+bool response_is_older_subscription(const response_t *self,
+                                    const response_subscription_t *subscription)
+{
+    return response_is_late(self) && subscription->counts.callback_count == RESPONSE_UNKNOWN;
+}
+
+const char *response_process_began(const response_t *self)
+{
+    if (self->process_started)
+        return self->process_started;
+    return response_is_late(self) ? NULL : self->agent_attached;
+}
+
 int64_t response_pushed_count(const response_t *self, const response_publisher_t *publisher)
 {
     const int64_t count = publisher->counts.pushed_event_count;

@@ -144,6 +144,7 @@ typedef struct response {
     size_t subscription_count;
     response_channel_t *channels; /* sorted by name */
     size_t channel_count;
+    bool not_connected_known;                /* the answer has that list, perhaps an empty one */
     response_not_connected_t *not_connected; /* sorted by device, attribute, event type */
     size_t not_connected_count;
     response_consumer_t consumer; /* agent only */
@@ -158,6 +159,8 @@ typedef struct response {
     response_truncated_t truncated; /* each 0 if the answer doesn't say */
     char *agent_unwatched; /* what the agent can't watch, in words; NULL: nothing, or not known */
     char *agent_attached;  /* ISO time of the agent's start in this process; NULL without it */
+    char *agent_loaded;    /* "at start" or "late", see response_is_late(); NULL: not given */
+    char *process_started; /* ISO time at which this process began; NULL: not given */
     char *agent_time;      /* ISO time of the answer, by its host's clock; likewise */
 
     struct arena *strings; /* all of the above but the lists; private */
@@ -176,11 +179,30 @@ typedef struct response {
  */
 response_t *response_parse(const char *text, size_t size, char **error);
 
+/* The same of a text that is part of one that json_text_is_valid(): it isn't checked again. */
+response_t *response_parse_valid(const char *text, size_t size, char **error);
+
 /* Frees the lists of samples, which are most of an answer; the counts are 0 then. */
 void response_drop_samples(response_t *self);
 
 /* Frees a response and sets *self to NULL; *self may be NULL. */
 void response_destroy(response_t **self);
+
+/*
+ * Whether the agent was loaded into a process that had been running already: what was there and
+ * what was counted before is known only as far as it has shown since.
+ */
+bool response_is_late(const response_t *self);
+
+/*
+ * Whether a subscription is older than its late agent, or may be: that it was made and what it
+ * received before isn't known.
+ */
+bool response_is_older_subscription(const response_t *self,
+                                    const response_subscription_t *subscription);
+
+/* The ISO time at which the process began, as far as it is known; or NULL. */
+const char *response_process_began(const response_t *self);
 
 /*
  * Whether a publisher's event_count is the counter of the next event, one more than was pushed, as

@@ -1,6 +1,7 @@
 /*
- * Reads an answer in one pass: the parser (yajl) calls back for each value, and tables of fields
- * describe what an answer may contain, so that only the response itself is built.
+ * Reads an answer in one pass: the parser (json_scan_walk(), or yajl if the text isn't surely
+ * valid) calls back for each value, and tables of fields describe what an answer may contain, so
+ * that only the response itself is built.
  */
 #include <errno.h>
 #include <math.h>
@@ -671,7 +672,7 @@ static int version_key(void *context, const unsigned char *key, size_t size)
 }
 
 /* The meaning of numbers depends on it, wherever in the text it is; mostly it comes first. */
-static bool lacks_version(const char *text, size_t size)
+static bool lacks_version(const char *text, size_t size, bool is_valid)
 {
     static const yajl_callbacks calls = {
         .yajl_start_map = version_start,
@@ -681,6 +682,11 @@ static bool lacks_version(const char *text, size_t size)
         .yajl_end_array = version_end,
     };
     parser_t self = {.legacy = true};
+    size_t offset = 0;
+    if (is_valid) {
+        (void)json_scan_walk(&calls, &self, text, size, &offset);
+        return self.legacy;
+    }
     /* Whether the text is JSON is checked later. */
     yajl_handle handle = yajl_alloc(&calls, NULL, &self);
     yajl_parse(handle, (const unsigned char *)text, size);
@@ -708,18 +714,14 @@ static size_t chunk_size(size_t text_size)
     return size < least ? least : size > most ? most : size;
 }
 
-response_t *response_parse(const char *text, size_t size, char **error)
+static response_t *parse(const char *text, size_t size, bool is_valid, char **error)
 {
-    if (!text) {
-        text = "";
-        size = 0;
-    }
     response_t *response = memory_new(1, sizeof *response);
     response->strings = arena_new(chunk_size(size));
     parser_t self = {
         .draft.response = response,
         .strings = response->strings,
-        .legacy = lacks_version(text, size),
+        .legacy = lacks_version(text, size, is_valid),
         .draft.counters.item_size = sizeof(response_publisher_t),
         .draft.streams.item_size = sizeof(response_publisher_t),
         .draft.subscriptions.item_size = sizeof(response_subscription_t),
@@ -731,7 +733,8 @@ response_t *response_parse(const char *text, size_t size, char **error)
     };
     schema_begin(&self.draft);
     char *problem = NULL;
-    char *not_json = json_text_parse(&callbacks, &self, &self.stopped, text, size);
+    char *not_json = is_valid ? json_text_walk(&callbacks, &self, &self.stopped, text, size)
+                              : json_text_parse(&callbacks, &self, &self.stopped, text, size);
     if (not_json) {
         problem = memory_format("not JSON: %s", not_json);
     } else if (self.error) {
@@ -751,6 +754,20 @@ response_t *response_parse(const char *text, size_t size, char **error)
         *error = problem ? printable_copy(problem, true) : NULL;
     free(problem);
     return response;
+}
+
+response_t *response_parse(const char *text, size_t size, char **error)
+{
+    if (!text) {
+        text = "";
+        size = 0;
+    }
+    return parse(text, size, json_scan_check(text, size, JSON_SCAN_LEVELS, NULL), error);
+}
+
+response_t *response_parse_valid(const char *text, size_t size, char **error)
+{
+    return parse(text, size, true, error);
 }
 
 void response_drop_samples(response_t *self)

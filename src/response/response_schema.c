@@ -21,6 +21,7 @@ static void *open_client(draft_t *self, bool present)
     self->has_content = true;
     self->response->has_client = present;
     self->subscriptions.count = self->channels.count = self->not_connected.count = 0;
+    self->response->not_connected_known = false;
     self->receive_samples.count = 0;
     self->response->receive_perf_on = false;
     self->response->consumer = no_consumer;
@@ -33,6 +34,7 @@ static void *open_agent(draft_t *self, bool present)
     self->has_agent = present;
     response->agent_version = response->tango_version = response->agent_attached = NULL;
     response->agent_time = response->agent_unwatched = NULL;
+    response->agent_loaded = response->process_started = NULL;
     response->agent_pid = RESPONSE_UNKNOWN;
     counters_clear(&counters_of_agent, &response->agent_counts);
     response->truncated = (response_truncated_t){0};
@@ -90,7 +92,7 @@ static void *open_channels(draft_t *self, bool present)
 
 static void *open_not_connected(draft_t *self, bool present)
 {
-    (void)present;
+    self->response->not_connected_known = present;
     self->not_connected.count = 0;
     return NULL;
 }
@@ -340,6 +342,8 @@ static const field_t agent_fields[] = {
     {"tango_version", FIELD_STRING, .offset = offsetof(response_t, tango_version)},
     {"pid", FIELD_COUNT, .offset = offsetof(response_t, agent_pid)},
     {"attached", FIELD_STRING, .offset = offsetof(response_t, agent_attached)},
+    {"loaded", FIELD_STRING, .offset = offsetof(response_t, agent_loaded)},
+    {"process_started", FIELD_STRING, .offset = offsetof(response_t, process_started)},
     {"time", FIELD_STRING, .offset = offsetof(response_t, agent_time)},
     {"truncated", FIELD_NODE, .node = &truncated_node},
     {"unwatched", FIELD_STRING, .offset = offsetof(response_t, agent_unwatched)},

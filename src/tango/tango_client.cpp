@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -478,6 +479,29 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
         name_database(error, name);
     }
     return found;
+}
+
+bool tango_client_name_admin(const char *host, bool has_database, const char *path,
+                             tango_admin_t *admin, tango_error_t *error)
+{
+    *admin = {nullptr, nullptr};
+    const bool named = guarded(error, [&] {
+        std::string place = host;
+        place = place.substr(0, place.find(','));
+        const size_t colon = place.rfind(':');
+        std::string name = place.substr(0, colon);
+        const std::string port = colon == std::string::npos ? "" : place.substr(colon + 1);
+        /* As cppTango does with that of a database. */
+        char own[HOST_NAME_MAX + 1] = "";
+        if (has_database && lower(name) == "localhost" && gethostname(own, sizeof own - 1) == 0)
+            name = own;
+        admin->name = copy_of(scheme + place + "/" + path + (has_database ? "" : no_database));
+        admin->identity = copy_of(std::string(has_database ? "database " : "host ") +
+                                  numeric_host(name) + ":" + port + "/" + lower(path));
+    });
+    if (!named)
+        tango_admin_clear(admin);
+    return named;
 }
 
 bool tango_client_match(const char *pattern, tango_match_t **matches, size_t *count,

@@ -78,6 +78,15 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
                              tango_error_t *error);
 
 /*
+ * Names the admin device of a server as tango_client_find_admin() does, by what is known of it from
+ * elsewhere, and asks nobody but for the host's address. host: "host:port", of its database (of
+ * several the first one counts: "host:port,host:port"), or its own, if it has none. path:
+ * "dserver/Pub/1".
+ */
+bool tango_client_name_admin(const char *host, bool has_database, const char *path,
+                             tango_admin_t *admin, tango_error_t *error);
+
+/*
  * Finds the exported devices of a database that match a pattern with '*', as the database itself
  * takes it: TANGO_HOST's, or that of a "tango://host:port/" before the pattern. On success
  * *matches is a list, perhaps empty, to be freed with tango_matches_destroy().

@@ -1,6 +1,7 @@
 /*
  * The monitor's findings: whatever a recording contains, it is read, findings are made of it, and
- * all that is printed and recorded is text, JSON and XML that harm no reader.
+ * all that is printed and recorded is text, JSON and XML that harm no reader; and what the exporter
+ * exposes of it is taken whole by Prometheus.
  */
 #include <jansson.h>
 #include <math.h>
@@ -10,6 +11,7 @@
 #include "base/json_text.h"
 #include "base/memory.h"
 #include "base/printable.h"
+#include "exposition.h"
 #include "fuzz.h"
 #include "json_change.h"
 #include "monitor/analysis/observation.h"
@@ -20,6 +22,7 @@
 #include "monitor/view/diagnosis/diagnosis_junit.h"
 #include "monitor/view/diagnosis/diagnosis_text.h"
 #include "monitor/view/json/summary_json.h"
+#include "monitor/view/metrics/metrics_sink.h"
 #include "monitor/view/text/findings_text.h"
 #include "monitor/view/text/summary.h"
 #include "monitor/view/text/totals_text.h"
@@ -107,12 +110,58 @@ static void check_xml(const char *text, size_t size)
 
 /* ---- all that is printed ---- */
 
+/* Streams with series of their own, and, by the limit, summed up. */
+enum { EXPORTERS = 2 };
+
 typedef struct {
     summary_options_t options;
+    metrics_store_t *stores[EXPORTERS];
+    sink_t *sinks[EXPORTERS];
     fail_on_t fail_on;
     diagnosis_t *diagnosis;
     recording_bases_t *bases;
 } views_t;
+
+static void begin_metrics(views_t *self)
+{
+    static const size_t limits[EXPORTERS] = {1000000, 20};
+    for (size_t i = 0; i < EXPORTERS; i++) {
+        const metrics_options_t options = {.series_limit = limits[i], .poll_period = 1};
+        self->stores[i] = metrics_store_new(&options);
+        self->sinks[i] = metrics_sink_new(self->stores[i]);
+    }
+}
+
+static void check_page(metrics_store_t *store, metrics_format_t format, size_t piece)
+{
+    size_t size = 0;
+    metrics_page_t *page = metrics_store_page(store, format);
+    char *text = exposition_read(&page, piece, &size);
+    REQUIRE(text);
+    char *fault = exposition_fault(text, size, format);
+    if (fault)
+        fprintf(stderr, "%s\n", fault);
+    REQUIRE(!fault);
+    free(text);
+}
+
+static void show_metrics(const views_t *self, const observation_t *seen)
+{
+    for (size_t i = 0; i < EXPORTERS; i++) {
+        char *error = NULL;
+        REQUIRE(self->sinks[i]->methods->show(self->sinks[i], seen, &error) == SINK_OK);
+        check_page(self->stores[i], METRICS_TEXT, 65536);
+        check_page(self->stores[i], METRICS_OPENMETRICS, 1000);
+    }
+}
+
+static void end_metrics(views_t *self)
+{
+    for (size_t i = 0; i < EXPORTERS; i++) {
+        self->sinks[i]->methods->destroy(&self->sinks[i]);
+        metrics_store_destroy(&self->stores[i]);
+    }
+}
 
 static void show(views_t *self, const observation_t *seen)
 {
@@ -140,6 +189,7 @@ static void show(views_t *self, const observation_t *seen)
     free(line);
     shown_destroy(&shown);
     diagnosis_add(self->diagnosis, seen);
+    show_metrics(self, seen);
 }
 
 static void show_end(const views_t *self, const observation_t *seen)
@@ -191,6 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     replay_t *replay = replay_of(data, size, &fd);
     observation_t *seen = observation_new(&settings);
     views.diagnosis = diagnosis_new(&views.options.filter, &views.fail_on);
+    begin_metrics(&views);
     source_item_t item = {0};
     while (replay_next(replay, &item)) {
         if (item.snapshot) {
@@ -203,6 +254,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     source_item_clear(&item);
     show_end(&views, seen);
+    end_metrics(&views);
     diagnosis_destroy(&views.diagnosis);
     recording_bases_destroy(&views.bases);
     observation_destroy(&seen);

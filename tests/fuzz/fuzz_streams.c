@@ -28,7 +28,9 @@ static const int64_t last_time_ns = INT64_C(1) << 61;
 
 static counts_t counts = {.subscriptions = SUBSCRIPTIONS_INITIALIZER};
 static samples_reader_t readers[2];
-static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
+static const answer_origin_t origin = {.tango_version = "9.3.4",
+                                       .attached_ns = INT64_C(1700000000000000000),
+                                       .process_ns = INT64_C(1699999900000000000)};
 
 static int64_t now_ns;
 static bool compares_zeros;          /* the rule of the Tango that receives: see topic_event_t */

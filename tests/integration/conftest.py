@@ -14,7 +14,9 @@ pytest.register_assert_rewrite("agent_answers")
 
 import tango_servers  # noqa: E402
 
-pytest_plugins = ["findings", "network", "terminals"]
+pytest_plugins = [
+    "clients", "findings", "network", "prometheus", "exporting", "terminals", "tmux", "browser", "report_recordings",
+]  # fmt: skip
 
 # A shell's background job ignores SIGINT, and hands that down to all that the tests start; some of
 # them are to be interrupted.

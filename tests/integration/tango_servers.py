@@ -23,6 +23,13 @@ events, and a poll in between crashes the server (cppTango's issue 631, open; 10
 This happens with and without the agent; on 9.3.4 at one first subscription in 150 with a polling period
 of 200 ms, at one in 15 with 5 ms. Code that pushes checks for the socket first.
 
+A server, or client, that has subscribed to a device without a database must end, or unsubscribe, within
+10 s on cppTango 9.3.4: it hears no heartbeats of that device, and reconnects every 10 s. The first time it
+deletes its proxy of the admin device, can't make a new one, and keeps the pointer: it crashes the second
+time (reconnect_to_zmq_channel), or when it is ended in between (cleanup_EventChannel_map); with and without
+the agent. On a busy machine, 20 s are soon over: what takes several steps uses the database. And whoever
+is ended while events arrive may crash in push_zmq_event, with a database, too: stop pushing first.
+
 A ``tango.DeviceProxy`` is only ever made from a full name here: the test process itself has no
 TANGO_HOST, and PyTango would remember the first one it saw.
 """

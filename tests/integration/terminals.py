@@ -19,12 +19,12 @@ ERASE = "\r\x1b[K"
 class Terminal:
     """A terminal with the monitor on it; ``text`` is everything that was printed, ``side`` the user's side."""
 
-    def __init__(self, *args, columns=80, argv=None, preexec_fn=die_with_parent, **env):
-        """``args`` are the monitor's; ``argv`` is a command in front of it, with arguments."""
+    def __init__(self, *args, columns=80, argv=None, program=MONITOR, preexec_fn=die_with_parent, **env):
+        """``args`` are the program's; ``argv`` is a command in front of it, with arguments."""
         self.side, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
-            [*(argv or []), str(need(MONITOR)), *map(str, args)],
+            [*(argv or []), str(need(program)), *map(str, args)],
             env=clean_environment(**{"TERM": "xterm", "LC_ALL": "C.UTF-8", **env}),
             stdin=other, stdout=other, stderr=other, preexec_fn=preexec_fn,
         )

@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 import yaml
-from tango_servers import BUILD, PYTHON, ROOT, clean_environment, free_port, run_monitor, values_of
+from tango_servers import BUILD, PYTHON, ROOT, clean_environment, free_port, need, run_monitor, values_of
 from test_local_tango import Runner
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -33,10 +34,13 @@ def test_the_database_that_fails_has_the_users_name(given):
 
 def python_examples(document):
     """Its indented blocks that are Python."""
-    text = (ROOT / document).read_text(encoding="utf-8")
-    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
-    blocks = [re.sub(r"^    ", "", block, flags=re.MULTILINE).strip() + "\n" for block in blocks]
+    blocks = indented_blocks((ROOT / document).read_text(encoding="utf-8"))
     return [block for block in blocks if re.match(r"(import|from|def) ", block)]
+
+
+def indented_blocks(text):
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    return [re.sub(r"^    ", "", block, flags=re.MULTILINE).strip() + "\n" for block in blocks]
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +54,9 @@ def demo(tmp_path_factory):
         runner("stop")
 
 
-def run_python(script, folder, tango_host, *args):
+def run_python(script, folder, tango_host, *args, **more):
     """What it printed. The module is that of the sources."""
-    env = clean_environment(TANGO_HOST=tango_host, PYTHONPATH=ROOT / "packaging" / "python")
+    env = clean_environment(TANGO_HOST=tango_host, PYTHONPATH=ROOT / "packaging" / "python", **more)
     done = subprocess.run(
         [PYTHON, "-c", script, *args], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
     )
@@ -61,7 +65,7 @@ def run_python(script, folder, tango_host, *args):
 
 
 def test_the_python_examples(demo, tmp_path):
-    of_a_server, of_a_recording = python_examples("docs/python.md")
+    of_a_server, of_a_recording, _ = python_examples("docs/python.md")
     assert run_python(of_a_server, tmp_path, demo) == "it has never subscribed to anything\n"
     run_python('import tango; tango.DeviceProxy("foo/bar/sub").StartSubscription()', tmp_path, demo)
     shown = run_python(of_a_server, tmp_path, demo)
@@ -69,6 +73,30 @@ def test_the_python_examples(demo, tmp_path):
     recording = tmp_path / "recording.jsonl"
     run_monitor("-n", 2, "--poll-period", 0.2, "-q", "-o", recording, "foo/bar/pub", "foo/bar/sub", TANGO_HOST=demo)
     assert run_python(of_a_recording, tmp_path, demo).count("foo/bar/pub/uptime_ms.change") == 2
+
+
+def test_a_night_in_pandas(troubled, tmp_path):
+    """All of that section, from the recording to the picture; what it prints is the truth."""
+    for module in ("pandas", "matplotlib"):
+        done = subprocess.run([PYTHON, "-c", f"import {module}"], stderr=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"{PYTHON} has no {module}")
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    section = text.split("\n## A night in pandas\n")[1].split("\n## ")[0]
+    record, install, *script = indented_blocks(section)
+    assert "night.jsonl.zst" in record and "pandas" in install
+    shutil.copy(troubled.path, tmp_path / "night.jsonl.zst")
+    path = f"{BUILD / 'bin'}:/usr/bin:/bin"
+    environment = {"MPLBACKEND": "Agg", "MPLCONFIGDIR": tmp_path, "PATH": path}
+    # It is only half a minute.
+    shown = run_python("".join(script).replace('"1min"', '"1s"'), tmp_path, "", **environment)
+    for stream in troubled.streams:
+        (row,) = [line.split()[-3:] for line in shown.splitlines() if f"{stream.full_name}  subscriber" in line]
+        # What waited for a publisher that was killed may be counted as not received.
+        assert float(row[1]) == stream.received and float(row[2]) <= stream.lost, shown
+    worst = max(troubled.streams, key=lambda stream: stream.lost)
+    assert re.search(rf"^{re.escape(worst.full_name)} +{worst.lost}(\.0)?$", shown, re.MULTILINE), shown
+    assert (tmp_path / "night.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_merging_a_recording_of_changes(demo, tmp_path):
@@ -221,13 +249,16 @@ def test_python_has_the_name_that_debian_gives_it(document):
     assert found == []
 
 
-def test_each_option_is_described():
+@pytest.mark.parametrize("program", ["monitor", "exporter", "report"])
+def test_each_option_is_described(program):
     """And no other one, in the tables and in the man page; text may have those of other programs."""
-    in_help = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", run_monitor("--help").stdout))
-    tables = re.findall(r"^\|.*$", (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", "\n".join(tables))) == in_help
-    man = (ROOT / "docs" / "man" / "ska-tango-event-monitor.1").read_text(encoding="utf-8")
-    assert {f"-{name}" for name in re.findall(r"Fl (-[a-z][a-z-]+)", man)} == in_help
+    command = [need(BUILD / "bin" / f"ska-tango-event-{program}"), "--help"]
+    usage = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    in_help = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]+", usage))
+    tables = re.findall(r"^\|.*$", (ROOT / "docs" / f"{program}.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z.-]+", "\n".join(tables))) == in_help
+    man = (ROOT / "docs" / "man" / f"ska-tango-event-{program}.1").read_text(encoding="utf-8")
+    assert {f"-{name}" for name in re.findall(r"(?:Fl |, )(-[a-z][a-z.-]+)", man)} == in_help
 
 
 @pytest.mark.parametrize("option", ["--format", "--by"])

@@ -365,6 +365,21 @@ OPTIONAL = {
     "_ZN5Tango11DeviceClass15command_handlerEPNS_10DeviceImpl",
     # Of several libtangos it tells which one is meant.
     "_ZN5Tango4Util9_instanceE",
+    # What an agent is asked that has been loaded late, or is to be removed; what makes clients wait who list commands
+    # while ours are added; and what lets a server's end wait for that.
+    "_ZN5Tango10DeviceImpl4nameEv",
+    "_ZN5Tango10DeviceImpl14remove_commandEPNS_7CommandEbb",
+    "_ZN5Tango10DeviceImpl18command_list_queryEv",
+    "_ZN5Tango12Device_2Impl20command_list_query_2Ev",
+    "_ZN5Tango12Device_6Impl20command_list_query_6Ev",
+    "_ZN5Tango10DeviceImpl13command_queryEPKc",
+    "_ZN5Tango12Device_2Impl15command_query_2EPKc",
+    "_ZN5Tango12Device_6Impl15command_query_6EPKc",
+    "_ZTv0_n",
+    "_ZN5Tango12TangoMonitor11get_monitorEv",
+    "_ZN5Tango4Util11shutdown_dsEv",
+    # Only for programs that start no server.
+    "_ZN5Tango7ApiUtil25create_zmq_event_consumerEv",
     # Only for a thread that isn't known to omniORB yet.
     "_ZN11omni_thread12create_dummyEv",
     "_ZN11omni_thread13release_dummyEv",

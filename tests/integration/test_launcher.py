@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,25 @@ def test_command_not_executable(launch, tmp_path):
         ["run", "--log"],
         ["run", "--log", "loud", "true"],
         ["run", "--schema", "2", "true"],
+        ["list", "further"],
+        ["list", "--format", "xml"],
+        ["attach"],
+        ["attach", "--dry-run"],
+        ["attach", "--nonsense", "1"],
+        ["attach", "x"],
+        ["attach", "-1"],
+        ["attach", "0"],
+        ["attach", "1x"],
+        ["attach", "99999999999999999999"],
+        ["attach", "--server", "no-instance"],
+        ["attach", "--log", "loud", "1"],
+        ["attach", "--schema", "2", "1"],
+        ["detach"],
+        ["detach", "Pub/1"],
+        ["query"],
+        ["query", "1", "QueryEventAgent", "true", "further"],
+        ["query", "1", "two\nlines"],
+        ["query", "1", "long" * 100],
     ],
 )
 def test_wrong_usage(launch, args):
@@ -135,7 +155,17 @@ def test_wrong_usage(launch, args):
 
 def test_help_and_version(launch):
     assert launch("--help").stdout.startswith("usage: ska-tango-event-agent run ")
+    assert max(len(line) for line in launch("--help").stdout.splitlines()) <= 80
     assert launch("--version").stdout.startswith("ska-tango-event-agent 0.")
+
+
+def test_help_and_man_page_have_the_same_options(launch):
+    manual = (ROOT / "docs" / "man" / "ska-tango-event-agent.1").read_text()
+    help_text = launch("--help").stdout
+    options = set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", help_text))
+    assert options == set(re.findall(r"Fl -([a-z][a-z-]+)", manual))
+    verbs = set(re.findall(r"^(?:usage:|      ) ska-tango-event-agent ([a-z][a-z-]+)", help_text, re.M))
+    assert verbs == set(re.findall(r"^\.Nm\n\.Cm ([a-z-]+)", manual, re.M))
 
 
 def test_full_disk(launcher_bin):
@@ -227,7 +257,10 @@ def test_the_servers_of_a_starter(launcher_bin, database, tmp_path):
         assert json.loads(admin.QueryEventAgent())["agent"]["pid"] != starter.process.pid
 
 
-@pytest.mark.parametrize("program", ["ska-tango-event-agent", "ska-tango-event-monitor"])
+@pytest.mark.parametrize(
+    "program",
+    ["ska-tango-event-agent", "ska-tango-event-exporter", "ska-tango-event-monitor", "ska-tango-event-report"],
+)
 def test_completion_knows_every_option(program):
     help_text = subprocess.run(
         [BUILD / "bin" / program, "--help"], capture_output=True, text=True, check=True
@@ -247,16 +280,53 @@ def test_completion_knows_every_option(program):
             ).stdout.split()
         )
 
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", help_text))
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]+", help_text))
     assert len(options) >= 4
-    if program == "ska-tango-event-monitor":
+    if program == "ska-tango-event-exporter":
+        assert complete("--") == options
+        assert complete("--shard", "") == set()
+    elif program == "ska-tango-event-monitor":
         assert complete("--") == options
         for option in ("--format", "--by"):
             assert complete(option, "") == values_of(option)
+    elif program == "ska-tango-event-report":
+        assert complete("--") == options
+        assert complete("--format", "") == {"text", "json"}
     else:
         verbs = set(re.findall(rf"{program} ([a-z][a-z-]+)", help_text))
-        assert complete("") - {"--help", "--version"} == verbs == {"run", "path", "patch-wheel"}
-        assert complete("run", "--") | complete("--") == options
+        assert complete("") - {"--help", "--version"} == verbs
+        assert verbs == {"run", "list", "attach", "query", "detach", "path", "patch-wheel"}
+        of_verbs = {verb: complete(verb, "--") for verb in ("run", "list", "attach", "query", "detach")}
+        assert set().union(*of_verbs.values()) | complete("--") == options
+        assert of_verbs["run"] | {"--server", "--dry-run", "--yes-i-may-lose-it"} == of_verbs["attach"]
+        assert complete("list", "--format", "") == {"text", "json"}
+        assert complete("attach", "--schema", "") == {"1", "legacy"}
+        assert "Identify" in complete("query", "1234", "")
         assert complete("run", "--schema", "") == {"1", "legacy"}
         assert complete("run", "--log", "e") == {"error"}
         assert "-o" in complete("patch-wheel", "-")
+
+
+@pytest.mark.parametrize("program", ["ska-tango-event-exporter", "ska-tango-event-monitor"])
+def test_completion_in_a_shell(tmux, tmp_path, program):
+    """As somebody types it: bash takes "=" and "@" for words of their own, or not."""
+    (tmp_path / "servers.txt").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "more.txt").touch()
+    file = shlex.quote(str(ROOT / "packaging" / "completion" / program))
+    shell = tmux(["bash", "--norc", "--noprofile"], columns=200, folder=tmp_path)
+    shell.type(f". {file}; set -u\n")
+    number = 0
+    for breaks in (":", "COMP_WORDBREAKS=${COMP_WORDBREAKS//[@=]/}"):
+        for typed, completed in (
+            ("@serv", "@servers.txt"),
+            ("@fol\t", "@folder/more.txt"),
+            ("--thresholds serv", "--thresholds servers.txt"),
+            *([("--thresholds=serv", "--thresholds=servers.txt")] if breaks == ":" else []),
+        ):
+            number += 1
+            shell.type(f"{breaks}; clear; PS1='{number}> '\n")
+            shell.wait_for(re.compile(rf"\A{number}> *\n"))
+            shell.type(f"{program} {typed}\t")
+            shell.wait_for(re.compile(rf"{re.escape(f'{program} {completed}')} *$", re.M), 10)
+            shell.press("C-c")

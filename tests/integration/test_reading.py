@@ -184,7 +184,7 @@ def test_after_somebody_has_emptied_the_file_the_next_line_is_whole(servers, age
     """As logrotate's copytruncate does; with a part of a line that is left in it, too."""
     pub = servers.publisher(agent=True)
     recording = tmp_path / "recording.jsonl"
-    monitor = start_monitor("-q", "--poll-period", 0.05, "--changes", "-o", recording, pub.name())
+    monitor = start_monitor("-q", "--poll-period", 0.2, "--changes", "-o", recording, pub.name())
 
     def lines():
         return recording.read_text().splitlines() if recording.exists() else []

@@ -1,5 +1,6 @@
 """The monitor goes on whatever happens to its outputs, and shuts down cleanly on any signal."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -338,8 +339,11 @@ def times_slept(process):
 
 def writes_to_standard_output(process):
     """Whether one of its threads is blocked in write(1, ...): system call 1, descriptor 1."""
-    tasks = Path(f"/proc/{process.pid}/task").iterdir()
-    return any((task / "syscall").read_text().startswith("1 0x1 ") for task in tasks)
+    for task in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            if (task / "syscall").read_text().startswith("1 0x1 "):
+                return True
+    return False
 
 
 def test_a_list_that_nobody_reads(publisher, start, pipe):

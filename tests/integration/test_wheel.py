@@ -2,7 +2,9 @@
 
 import json
 import re
+import subprocess
 import textwrap
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import tango
 from agent_answers import BUILT_IN
 from python_environments import VERSION, Environment, exchange, our_wheel, run
 from starter import Starter
-from tango_servers import SERVERS, clean_environment, free_port, wait_for
+from tango_servers import ROOT, SERVERS, clean_environment, die_with_parent, free_port, wait_for
 
 pytestmark = pytest.mark.xdist_group("wheel")
 
@@ -40,9 +42,57 @@ def new_environment(bare, tmp_path):
 
 
 def test_its_programs_have_man_pages(environment):
-    for program in ("ska-tango-event-monitor", "ska-tango-event-agent"):
+    for program in (f"ska-tango-event-{name}" for name in ("monitor", "report", "exporter", "agent")):
         page = environment.folder / "share" / "man" / "man1" / f"{program}.1"
         assert f".Nm {program}\n" in page.read_text(encoding="utf-8")
+
+
+def test_it_has_what_prometheus_and_grafana_need(environment):
+    shared = environment.folder / "share" / "ska-tango-event-monitor"
+    for name in ("prometheus/alerts.yml", "prometheus/prometheus.yml", "grafana/dashboard.json"):
+        assert (shared / Path(name).name).read_bytes() == (ROOT / "packaging" / name).read_bytes()
+
+
+def test_its_tables_of_a_recording(environment, tmp_path):
+    """By the program that it brings along, with nothing else on the PATH."""
+    lines = []
+    for number in range(3):
+        counters = {"tango://h:1/a/b/c/x.change": 10 * number + 1}
+        data = {"version": 1, "server": {"event_counters": counters, "perf": None}, "client": None}
+        replies = {"dserver/Pub/1": {"data": data}}
+        lines.append(json.dumps({"time": f"2026-03-01T12:00:{number:02}+00:00", "replies": replies}) + "\n")
+    recording = tmp_path / "recording.jsonl"
+    recording.write_text("".join(lines))
+    zstd = tmp_path / "recording.jsonl.zst"
+    run(environment.program("ska-tango-event-monitor"), "--read", recording, "-q", "-o", zstd)
+    script = (
+        "import sys; from ska_tango_event_monitor import read, rows\n"
+        "for path in sys.argv[1:]: print(len(list(read(path))), [row.value for row in rows(path) if row.what == 'pushed'])"
+    )
+    done = environment.run("-c", script, recording, zstd, PATH="/nowhere")
+    assert (done.stdout, done.stderr) == (2 * "3 [10, 10]\n", "")
+
+
+def test_its_exporter(servers, environment):
+    """With the libraries that it brings along."""
+    pub = publisher(servers, environment, "exporter")
+    port = free_port()
+    program = environment.program("ska-tango-event-exporter")
+    argv = [program, f"--web.listen-address=127.0.0.1:{port}", "--poll-period=0.5", pub.name()]
+    exporter = subprocess.Popen([str(word) for word in argv], env=clean_environment(), preexec_fn=die_with_parent)
+
+    def shown():
+        try:
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+        except OSError:
+            return False
+        return re.search(rf'^tango_event_agent_info{{.*version="{re.escape(VERSION)}".*}} 1$', page, re.MULTILINE)
+
+    try:
+        wait_for(shown, 60, "metrics", 0.1)
+    finally:
+        exporter.terminate()
+    assert exporter.wait(30) == 0
 
 
 def test_its_description_links_to_nothing_that_it_has_not(environment):

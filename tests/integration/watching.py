@@ -8,7 +8,8 @@ from tango_servers import wait_for
 
 PROGRAM = "ska-tango-event-monitor: "
 LOAD_THE_AGENT = (
-    "start it with the agent: ska-tango-event-agent run -- COMMAND"
+    "load the agent with ska-tango-event-agent attach PID, or start it with the agent: "
+    "ska-tango-event-agent run -- COMMAND"
     " (see docs/, or ska-tango-event-monitor(1))"
 )
 IS_DOWN = "its server is not running or can't be reached"
@@ -54,7 +55,10 @@ def has_error(reply):
 
 
 def perf_is_on(server):
-    return json.loads(server.admin_proxy().QueryEventSystem())["server"]["perf"] is not None
+    """As the monitor sees it: where the agent stands beside the built-in command, it is the agent that is asked."""
+    admin = server.admin_proxy()
+    query = "QueryEventAgent" if "QueryEventAgent" in admin.get_command_list() else "QueryEventSystem"
+    return json.loads(admin.command_inout(query))["server"]["perf"] is not None
 
 
 def in_time(errors):

@@ -1,8 +1,10 @@
-"""Shared by the tests of the packages: a bare Debian 12 to install into, and short commands."""
+"""Shared by the tests of the packages: a bare Debian 12 to install into, also as the base of images, and short commands."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("BUILD_DIR", ROOT / "build"))
 VERSION = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+ENGINE = ["podman", "--runtime", "runc"]
+LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+BASE = "localhost/ska-tango-event-monitor-test-base"
 sys.path.insert(0, str(ROOT / "demo"))
 
 
@@ -29,6 +34,15 @@ def run(*command, check=True, env=None, cwd=None, timeout=900, stdin=None):
     if check and done.returncode != 0:
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done
+
+
+def wait_for(condition, timeout_s, what):
+    """Until it is true; gives what it returned."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {what}"
+        time.sleep(0.2)
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +86,22 @@ class Chroot:
 @pytest.fixture
 def chroot(bookworm, tmp_path):
     return Chroot(bookworm, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def base(bookworm):
+    """The name of a base image, made of a bare Debian 12."""
+    for program in ("podman", "runc", "podman-compose"):
+        if not shutil.which(program):
+            pytest.skip(f"there is no {program} on this machine")
+    pack = f"tar -C {bookworm} --exclude=./proc/* --exclude=./dev/* --one-file-system -c . | podman import - {BASE}"
+    imported = run("sh", "-c", pack, check=False)
+    if imported.returncode != 0:
+        pytest.skip(f"podman can't import an image here: {imported.stderr.strip().splitlines()[-1]}")
+    try:
+        works = run(*ENGINE, "run", "--rm", *LIMITS, BASE, "true", check=False)
+        if works.returncode != 0:
+            pytest.skip(f"containers can't run here: {works.stderr.strip().splitlines()[-1]}")
+        yield BASE
+    finally:
+        run("podman", "rmi", "--force", BASE, check=False)

@@ -6,9 +6,10 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.request
 
 import pytest
-from conftest import BUILD, ROOT, run
+from conftest import BUILD, ENGINE, LIMITS, ROOT, run, wait_for
 from local_tango import free_port
 
 PUBLISHER = """
@@ -19,39 +20,10 @@ class Publisher(Device):
         return 1
 run((Publisher,))
 """
-ENGINE = ["podman", "--runtime", "runc"]
-LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
-BASE = "localhost/ska-tango-event-monitor-test-base"
 IMAGE = "localhost/ska-tango-event-monitor-test"
 PROJECT = f"stem-test-{os.getpid()}"
 PARTS = ("mariadb", "databaseds", "pub", "sub")
 NETWORK = f"{PROJECT}-network"
-
-
-def wait_for(condition, timeout_s, what):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain for {what}"
-        time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def base(bookworm):
-    """The name of a base image, made of a bare Debian 12."""
-    for program in ("podman", "runc", "podman-compose"):
-        if not shutil.which(program):
-            pytest.skip(f"there is no {program} on this machine")
-    pack = f"tar -C {bookworm} --exclude=./proc/* --exclude=./dev/* --one-file-system -c . | podman import - {BASE}"
-    imported = run("sh", "-c", pack, check=False)
-    if imported.returncode != 0:
-        pytest.skip(f"podman can't import an image here: {imported.stderr.strip().splitlines()[-1]}")
-    try:
-        works = run(*ENGINE, "run", "--rm", *LIMITS, BASE, "true", check=False)
-        if works.returncode != 0:
-            pytest.skip(f"containers can't run here: {works.stderr.strip().splitlines()[-1]}")
-        yield BASE
-    finally:
-        run("podman", "rmi", "--force", BASE, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +44,7 @@ def image(base):
 
 def test_the_image_runs_the_programs(image):
     version = (ROOT / "VERSION").read_text().strip()
-    for program in ("ska-tango-event-monitor", "ska-tango-event-agent"):
+    for program in (f"ska-tango-event-{name}" for name in ("monitor", "report", "exporter", "agent")):
         done = run(*ENGINE, "run", "--rm", *LIMITS, image, program, "--version")
         assert done.stdout == f"{program} {version}\n"
     user = run(*ENGINE, "run", "--rm", *LIMITS, image, "sh", "-c", "id -u; echo $HOME").stdout.split()
@@ -155,6 +127,32 @@ def test_from_containers_alone(system, image):
     wait_for(lambda: "foo/bar/pub/uptime_ms.idl5_change" in its_log(), 60, "the service monitor to show events")
 
 
+def test_an_exporter_in_a_container(system, image):
+    """As docs/prometheus.md has it, and as strict as the manifests."""
+    test_each_part_is_healthy(system)
+    port, name = free_port(), f"{PROJECT}-exporter"
+    strict = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"]
+    where = ["-p", f"127.0.0.1:{port}:9751", "-e", "TANGO_HOST=databaseds:10000", "--network", NETWORK]
+    run(*ENGINE, "run", "-d", "--name", name, *LIMITS, *strict, *where, image,
+        "ska-tango-event-exporter", "--web.listen-address=:9751", "--poll-period=1", "foo/*/*")
+
+    def has_metrics():
+        try:
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode()
+        except OSError:
+            return False
+        return re.search(r'^tango_event_server_up\{server="dserver/pub/demo"\} 1$', page, re.MULTILINE)
+
+    try:
+        wait_for(has_metrics, 60, "metrics")
+        start = time.monotonic()
+        run("podman", "stop", "-t", "30", name)
+        assert time.monotonic() - start < 25
+    finally:
+        print(run("podman", "logs", name, check=False))
+        run("podman", "rm", "--force", "-t", "1", name, check=False)
+
+
 def test_it_ends_with_its_containers(system):
     """The programs in them react to SIGTERM, so that nobody has to wait for "down"."""
     for part in ("monitor", "sub", "pub", "databaseds", "mariadb"):
@@ -165,15 +163,17 @@ def test_it_ends_with_its_containers(system):
         assert stopped.returncode == 0 and time.monotonic() - start < 25, (part, stopped.stderr)
 
 
-# ---- the packages' unit, run by a systemd ----
+# ---- the packages' units, run by a systemd ----
 
+# systemd makes the folder of a unit's credentials in a mount namespace of its own, from which it comes to the unit
+# only where mounts are shared: on a machine they always are, in a container of podman's they aren't.
 MACHINE = """
 FROM {base}
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends systemd systemd-sysv dbus \\
-    python3-tango libyajl2 libzip4 libssl3
+    python3-tango libyajl2 libzip4 libssl3 libmicrohttpd12 libyaml-0-2 libncursesw6
 COPY *.deb Publisher.py /root/
 RUN dpkg --install /root/*.deb
-CMD ["/sbin/init"]
+CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
 
 PUBLISHER_UNIT = """
@@ -213,16 +213,22 @@ def machine(base, tmp_path_factory):
         run("podman", "rmi", "--force", tag, check=False)
 
 
-def test_servers_and_recorders_of_systemd(machine):
-    """A server with the agent by a line in its unit, and the hardened recorder."""
+@pytest.fixture(scope="module")
+def server(machine):
+    """A server with the agent, by a line in its unit."""
     machine("cat > /etc/systemd/system/publisher.service", stdin=PUBLISHER_UNIT)
-    settings = "DEVICES=tango://127.0.0.1:11000/a/b/c#dbase=no\nPOLL_PERIOD=0.2\n"
-    machine("cat > /etc/default/ska-tango-event-monitor-night", stdin=settings)
-    unit = "ska-tango-event-monitor@night"
-    assert machine(f"systemctl is-enabled {unit}", check=False).stdout == "disabled\n"
     machine("systemctl daemon-reload && systemctl start publisher")
     listens = "bash -c 'exec 3<>/dev/tcp/127.0.0.1/11000' 2>&1"
     wait_for(lambda: machine(listens, check=False).returncode == 0, 30, "the server")
+    return "tango://127.0.0.1:11000/a/b/c#dbase=no"
+
+
+def test_recorders_of_systemd(machine, server):
+    """Hardened, as the package has them."""
+    settings = f"DEVICES={server}\nPOLL_PERIOD=0.2\n"
+    machine("cat > /etc/default/ska-tango-event-monitor-night", stdin=settings)
+    unit = "ska-tango-event-monitor@night"
+    assert machine(f"systemctl is-enabled {unit}", check=False).stdout == "disabled\n"
     recording = f"/var/lib/{unit.split('@')[0]}/night.jsonl"
     # A server answers before it is ready; a recorder that finds it so is started again after 30 s.
     count = f"systemctl is-active --quiet {unit} || systemctl start {unit}; wc -l < {recording}"
@@ -244,3 +250,102 @@ def test_servers_and_recorders_of_systemd(machine):
         20,
         "the failure",
     )
+
+
+HARDENED_UNIT = """
+[Service]
+ExecStart=/usr/bin/python3 /root/Publisher.py 2 -nodb -dlist Publisher::a/b/c -ORBendPoint giop:tcp:127.0.0.1:{port}
+Environment=PYTHONDONTWRITEBYTECODE=1
+User=nobody
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+MemoryDenyWriteExecute=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+NoExecPaths=/
+ExecPaths=/usr
+SystemCallArchitectures=native
+SystemCallFilter={filter}
+"""
+
+
+@pytest.mark.parametrize(
+    "filter, allowed", [("@system-service", True), ("~memfd_create", False)], ids=["service", "no-memory-file"]
+)
+def test_attaching_to_a_hardened_server_of_systemd(machine, filter, allowed):
+    """What systemd's filter forbids kills who does it: then nobody may be made to."""
+    name, port = ("service", 11001) if allowed else ("killed", 11002)
+    unit = HARDENED_UNIT.format(filter=filter, name=name, port=port)
+    machine(f"cat > /etc/systemd/system/{name}.service", stdin=unit)
+    machine(f"chmod 755 /root && systemctl daemon-reload && systemctl start {name}")
+    listens = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}' 2>&1"
+    wait_for(lambda: machine(listens, check=False).returncode == 0, 30, "the server")
+    pid = machine(f"systemctl show --value -p MainPID {name}").stdout.strip()
+    done = machine(f"ska-tango-event-agent attach {pid}", check=False)
+    assert (done.returncode == 0) == allowed, done
+    assert allowed or "seccomp" in done.stderr and done.stderr.count("\n") == 1, done
+    device = f"tango://127.0.0.1:{port}/dserver/publisher/2#dbase=no"
+    script = f"import tango; print(tango.DeviceProxy('{device}').get_command_list())"
+
+    def has_agent():
+        return "QueryEventAgent" in machine(f'/usr/bin/python3 -c "{script}"').stdout
+
+    if allowed:
+        wait_for(has_agent, 20, "the agent's commands")
+    else:
+        assert not has_agent()
+    assert machine(f"systemctl show --value -p MainPID {name}").stdout.strip() == pid
+    machine(f"systemctl stop {name}")
+
+
+SCRAPE = """
+import base64, ssl, sys, urllib.request
+request = urllib.request.Request("https://localhost:9751/metrics")
+request.add_header("Authorization", "Basic " + base64.b64encode(b"prometheus:correct horse").decode())
+context = ssl.create_default_context(cafile="/etc/ska-tango-event-exporter/tls.crt")
+sys.stdout.write(urllib.request.urlopen(request, timeout=10, context=context).read().decode())
+"""
+
+
+def test_an_exporter_of_systemd(machine, server, tmp_path):
+    """Hardened, with a key that root alone can read."""
+    folder, unit = "/etc/ska-tango-event-exporter", "ska-tango-event-exporter@night"
+    key, certificate = tmp_path / "key", tmp_path / "crt"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
+    machine(f"umask 077 && mkdir -p {folder} /etc/systemd/system/{unit}.service.d && cat > {folder}/tls.key",
+            stdin=key.read_text())
+    machine(f"cat > {folder}/tls.crt", stdin=certificate.read_text())
+    # The password is "correct horse".
+    machine(f"umask 077; cat > {folder}/web.yml", stdin="""
+tls_server_config: {cert_file: tls.crt, key_file: tls.key}
+basic_auth_users: {prometheus: $2b$05$pF90/lnJKCXudghBeal4DuiiPnx20xRweQD5LzXkQysbGipkuADle}
+""")
+    loaded = "".join(f"LoadCredential={name}:{folder}/{name}\n" for name in ("web.yml", "tls.crt", "tls.key"))
+    machine(f"cat > /etc/systemd/system/{unit}.service.d/web.conf", stdin=f"[Service]\n{loaded}")
+    options = f"--web.config.file /run/credentials/{unit}.service/web.yml"
+    machine("cat > /etc/default/ska-tango-event-exporter-night",
+            stdin=f'DEVICES={server}\nPOLL_PERIOD=0.2\nOPTIONS="{options}"\n')
+    assert machine(f"systemctl is-enabled {unit}", check=False).stdout == "disabled\n"
+    machine("cat > /root/scrape.py", stdin=SCRAPE)
+    machine(f"systemctl daemon-reload && systemctl start {unit}")
+
+    def scraped():
+        done = machine("python3 /root/scrape.py", check=False)
+        return "tango_event_agent_info{" in done.stdout
+
+    try:
+        wait_for(scraped, 60, "metrics over TLS")
+    finally:
+        print(machine(f"systemctl status {unit}; journalctl --no-pager -n 60", check=False).stdout)
+    owner = f"stat -c %u /proc/$(systemctl show -p MainPID --value {unit})"
+    assert int(machine(owner).stdout) >= 61184  # of those that systemd makes up
+    machine(f"systemctl reload {unit}")  # with what a bare Debian has
+    assert scraped()
+    machine(f"systemctl stop {unit}")
+    shown = machine(f"systemctl show -p Result,ExecMainStatus {unit}").stdout
+    assert set(shown.split()) == {"Result=success", "ExecMainStatus=0"}

@@ -40,7 +40,9 @@ def test_packages_from_the_archive_have_the_same_bytes(tmp_path):
 
 def test_one_version_number():
     """In VERSION alone; the changelog has a section of it, with a date."""
-    elsewhere = run("git", "grep", "-nF", VERSION, "--", "src", "packaging", "CMakeLists.txt",
+    # Not as a part of another one, like 10.1.0.
+    number = rf"(?<![\d.]){re.escape(VERSION)}(?![\d.])"
+    elsewhere = run("git", "grep", "-nP", number, "--", "src", "packaging", "CMakeLists.txt",
                     "Makefile", "scripts", cwd=ROOT, check=False).stdout
     assert elsewhere == ""
     assert re.search(rf"^## {re.escape(VERSION)} \(\d{{4}}-\d\d-\d\d\)$",

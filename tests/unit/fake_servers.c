@@ -239,6 +239,15 @@ bool tango_client_find_admin(const char *name, tango_admin_t *admin, tango_devic
     return found;
 }
 
+bool tango_client_name_admin(const char *host, bool has_database, const char *path,
+                             tango_admin_t *admin, tango_error_t *error)
+{
+    (void)error;
+    admin->name = memory_format("tango://%s/%s%s", host, path, has_database ? "" : "#dbase=no");
+    admin->identity = memory_string(admin->name);
+    return true;
+}
+
 tango_device_t *tango_device_new(const char *name, tango_error_t *error)
 {
     tango_device_t *self = NULL;

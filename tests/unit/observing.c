@@ -47,6 +47,7 @@ void observing_poll(observing_t *self, const char *const *servers_and_answers)
             reply->response = answers_parse(answer);
         else
             reply->error = memory_string(answer);
+        reply->is_missing = *answer == '?';
     }
     for (size_t i = 0; i < self->checks.count; i++)
         checks_add(&snapshot->checks, &self->checks.list[i]);

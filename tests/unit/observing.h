@@ -20,7 +20,7 @@ observing_t *observing_new(const char *threshold);
 void observing_destroy(observing_t **self);
 
 /* The next poll: servers and their answers in turn, up to a NULL. In answers ' stands for "; one
- * without '{' is an error. */
+ * without '{' is an error, and one that begins with '?' is missing in the recording. */
 void observing_poll(observing_t *self, const char *const *servers_and_answers);
 
 /* The finding of a rule that is there now, with whatever state; NULL: none. The test fails if there

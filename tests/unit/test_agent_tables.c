@@ -229,6 +229,8 @@ static void a_reader_never_sees_a_torn_sample(void **state)
         pthread_join(threads[i], NULL);
 }
 
+#define TOPIC "tango://h:1/a/b/c/t.change"
+
 static streams_t shared_streams;
 
 static void *receive_events(void *argument)
@@ -248,7 +250,7 @@ static void a_query_sees_numbers_that_belong_together(void **state)
     (void)state;
     streams_init(&shared_streams);
     atomic_store(&stop, false);
-    topic_t *topic = streams_topic(&shared_streams, "t.change", 8);
+    topic_t *topic = streams_topic(&shared_streams, TOPIC, strlen(TOPIC));
     pthread_t thread;
     pthread_create(&thread, NULL, receive_events, topic);
     topic_view_t view;

@@ -17,7 +17,9 @@
 
 static counts_t counts = {.subscriptions = SUBSCRIPTIONS_INITIALIZER};
 static samples_reader_t reader;
-static const answer_origin_t origin = {"9.3.4", INT64_C(1700000000000000000)};
+static const answer_origin_t origin = {.tango_version = "9.3.4",
+                                       .attached_ns = INT64_C(1700000000000000000),
+                                       .process_ns = INT64_C(1699999900000000000)};
 
 #define ATTACHED "\"2023-11-14T22:13:20.000000+00:00\""
 
@@ -60,10 +62,11 @@ static void assert_answer(answer_schema_t schema, const char *expected)
 
 static const char *agent_part(void)
 {
-    static char text[256];
+    static char text[320];
     snprintf(text, sizeof text,
              "\"agent\": {\"version\": \"" STEM_VERSION "\", \"tango_version\": \"9.3.4\", "
-             "\"pid\": %ld, \"attached\": " ATTACHED ", \"uncounted\": 0, "
+             "\"pid\": %ld, \"loaded\": \"at start\", \"attached\": " ATTACHED ", "
+             "\"process_started\": \"2023-11-14T22:11:40.000000+00:00\", \"uncounted\": 0, "
              "\"unknown_topic_event_count\": 0, \"truncated\": null, \"unwatched\": null}}",
              (long)getpid());
     return text;
@@ -162,6 +165,7 @@ static void a_full_answer_has_all_keys(void **state)
         "{\"version\": 1, \"server\": {\"event_counters\": {\"" STREAM "\": 2}, "
         "\"perf\": [{\"micros_since_last_event\": null, \"push_event_micros\": 46}], "
         "\"event_streams\": {\"" STREAM "\": {\"pushed_event_count\": 2, "
+        "\"known_pushed_event_count\": 2, "
         "\"byte_count\": 120, \"last_event\": \"2023-11-14T22:13:22.000000+00:00\", "
         "\"last_subscription\": null, \"has_subscribers\": null, "
         "\"push_event_histogram\": {\"buckets\": [[45056, 49152, 1]], \"count\": 1, "

@@ -4,14 +4,20 @@
  */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/answer/commands.h"
+#include "agent/counts/counts.h"
 #include "agent/entry/attach.h"
+#include "agent/entry/service.h"
+#include "agent/platform/leaving.h"
+#include "agent/tango/command_gate.h"
 #include "agent/watch/original.h"
 #include "agent/watch/publishing.h"
 #include "cmocka_all.h"
@@ -77,7 +83,7 @@ static void a_process_without_libtango_may_get_one(void **state)
     in_another_process(find_one_later);
 }
 
-enum { THREADS = 8 };
+enum { THREADS = 8, SWITCHES = 100 };
 
 static pthread_barrier_t barrier;
 
@@ -110,6 +116,51 @@ static void several_threads_may_attach_at_once(void **state)
 {
     (void)state;
     in_another_process(attach_in_threads);
+}
+
+/* Their slots are in the same pages, which are writable for a moment only. */
+static void *switch_often(void *unused)
+{
+    (void)unused;
+    pthread_barrier_wait(&barrier);
+    for (int i = 0; i < SWITCHES; i++) {
+        CHECK(attach_stop());
+        CHECK(attach_resume());
+        attach_renew();
+    }
+    return NULL;
+}
+
+static void *use_gate_often(void *unused)
+{
+    (void)unused;
+    pthread_barrier_wait(&barrier);
+    command_gate_begin(original.libtango);
+    for (int i = 0; i < 100 * SWITCHES; i++) {
+        command_gate_changing();
+        command_gate_changed();
+    }
+    command_gate_end();
+    return NULL;
+}
+
+static void switch_beside_the_gate(void)
+{
+    elf_image_t libtango;
+    pthread_t threads[2];
+    CHECK(attach(load_libtango(&libtango)) == ATTACH_WATCHING);
+    pthread_barrier_init(&barrier, NULL, 2);
+    CHECK(pthread_create(&threads[0], NULL, switch_often, NULL) == 0);
+    CHECK(pthread_create(&threads[1], NULL, use_gate_often, NULL) == 0);
+    for (size_t i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(sends_by(&libtango) == (void *)publishing_msg_send);
+}
+
+static void several_threads_may_write_slots_at_once(void **state)
+{
+    (void)state;
+    in_another_process(switch_beside_the_gate);
 }
 
 static void no_server_init(void *util, bool with_window)
@@ -168,7 +219,7 @@ static void switched_off_it_touches_nothing(void **state)
     in_another_process(attach_switched_off);
 }
 
-/* Without a server, the agent waits for the admin device's next command, and says so. */
+/* Without a server, the agent waits for the admin device, and says so. */
 static void add_commands_too_early(void)
 {
     elf_image_t libtango;
@@ -183,7 +234,7 @@ static void add_commands_too_early(void)
     size_t size = (size_t)pread(fileno(said), text, sizeof text - 1, 0);
     CHECK(size < sizeof text);
     text[size] = '\0';
-    static const char waits[] = "the admin device is busy";
+    static const char waits[] = "no admin device yet";
     const char *first = strstr(text, waits);
     CHECK(first && !strstr(first + 1, waits));
 }
@@ -194,15 +245,92 @@ static void commands_are_added_after_attaching(void **state)
     in_another_process(add_commands_too_early);
 }
 
+static void *stay_in_libtango(void *unused)
+{
+    (void)unused;
+    CHECK(leaving_not_yet());
+    pthread_barrier_wait(&barrier);
+    pause();
+    return NULL;
+}
+
+static void wait_for_child(pid_t child)
+{
+    struct timespec moment = {.tv_nsec = 10000000};
+    int status = -1;
+    int waits = 0;
+    while (waitpid(child, &status, WNOHANG) == 0 && waits++ < 300)
+        nanosleep(&moment, NULL);
+    if (waits >= 300)
+        kill(child, SIGKILL);
+    CHECK(status == 0);
+}
+
+/* Before the agent's socket is opened, too: adding the commands may take seconds. */
+static void fork_while_commands_are_added(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    service_prepare();
+    CHECK(pthread_create(&thread, NULL, stay_in_libtango, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        exit(0);
+    wait_for_child(child);
+}
+
+static void a_child_waits_for_no_thread_of_its_parents(void **state)
+{
+    (void)state;
+    in_another_process(fork_while_commands_are_added);
+}
+
+static void *stay_in_the_list(void *unused)
+{
+    (void)unused;
+    CHECK(pthread_mutex_lock(&agent_counts.subscriptions.mutex) == 0);
+    pthread_barrier_wait(&barrier);
+    pause();
+    return NULL;
+}
+
+/* As while the socket's thread is answering. */
+static void fork_while_subscriptions_are_listed(void)
+{
+    pthread_t thread;
+    pthread_barrier_init(&barrier, NULL, 2);
+    service_prepare();
+    CHECK(pthread_create(&thread, NULL, stay_in_the_list, NULL) == 0);
+    pthread_barrier_wait(&barrier);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        subscriptions_removed(&agent_counts.subscriptions, 1);
+        _exit(0);
+    }
+    wait_for_child(child);
+}
+
+static void a_child_may_subscribe_while_its_parent_is_asked(void **state)
+{
+    (void)state;
+    in_another_process(fork_while_subscriptions_are_listed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_without_libtango_may_get_one),
         cmocka_unit_test(several_threads_may_attach_at_once),
+        cmocka_unit_test(several_threads_may_write_slots_at_once),
         cmocka_unit_test(only_the_first_is_watched),
         cmocka_unit_test(what_is_no_libtango_is_left_alone),
         cmocka_unit_test(switched_off_it_touches_nothing),
         cmocka_unit_test(commands_are_added_after_attaching),
+        cmocka_unit_test(a_child_waits_for_no_thread_of_its_parents),
+        cmocka_unit_test(a_child_may_subscribe_while_its_parent_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

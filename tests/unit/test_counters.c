@@ -130,8 +130,26 @@ static void each_line_has_a_member_of_its_own(void **state)
                 assert_int_not_equal(one->offset, other->offset);
                 assert_string_not_equal(one->key, other->key);
                 assert_true(!one->json || !other->json || strcmp(one->json, other->json) != 0);
+                const char *name = counter_table_name(one);
+                const char *others = counter_table_name(other);
+                assert_true(!name || !others || strcmp(name, others) != 0);
             }
         }
+}
+
+/* Published streams and subscriptions are in one table, and so are channels and the agent. */
+static void each_name_in_tables_has_one_meaning(void **state)
+{
+    (void)state;
+    const counters_t *const pairs[][2] = {{&counters_of_subscription, &counters_of_publisher},
+                                          {&counters_of_channel, &counters_of_agent}};
+    for (size_t p = 0; p < sizeof pairs / sizeof *pairs; p++)
+        for (size_t i = 0; i < pairs[p][0]->count; i++)
+            for (size_t j = 0; j < pairs[p][1]->count; j++) {
+                const char *one = counter_table_name(&pairs[p][0]->list[i]);
+                const char *other = counter_table_name(&pairs[p][1]->list[j]);
+                assert_true(!one || !other || strcmp(one, other) != 0);
+            }
 }
 
 /* By Prometheus' conventions: what only grows ends in _total, and each has a text. */
@@ -467,6 +485,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_counter_is_read),
         cmocka_unit_test(each_line_has_a_member_of_its_own),
+        cmocka_unit_test(each_name_in_tables_has_one_meaning),
         cmocka_unit_test(each_metric_has_a_good_name),
         cmocka_unit_test(what_an_answer_does_not_tell_is_kept),
         cmocka_unit_test(a_counter_that_changed_is_a_change),

@@ -198,6 +198,18 @@ static void what_did_not_hold_is_forgotten(void **state)
 }
 
 /* What came back, but not for long enough, leaves what was known of it. */
+static void assert_as_it_was(void)
+{
+    const finding_t *finding = only();
+    assert_int_equal(finding->state, FINDING_PAST);
+    assert_int_equal(finding->times, 1);
+    assert_true(finding->seconds_in_all == 20);
+    assert_int_equal(finding->since.tv_sec, 1000);
+    assert_int_equal(finding->seen.tv_sec, 1020);
+    assert_string_equal(finding->text, "of s");
+    assert_string_equal(finding->about.server, "s");
+}
+
 static void a_suspicion_does_not_change_what_is_past(void **state)
 {
     (void)state;
@@ -205,12 +217,19 @@ static void a_suspicion_does_not_change_what_is_past(void **state)
     poll_after(20, &holds);
     poll_after(10, NULL);
     poll_after(10, NULL);
-    assert_int_equal(poll_after(10, &holds)->state, FINDING_SUSPECTED);
+    finding_t *suspected = poll_after(10, &holds);
+    assert_int_equal(suspected->state, FINDING_SUSPECTED);
+    finding_say(suspected, "once more");
     assert_int_equal(count_now(), 0);
+    assert_as_it_was();
     poll_after(10, NULL);
-    assert_int_equal(only()->state, FINDING_PAST);
-    assert_int_equal(only()->times, 1);
-    assert_true(only()->seconds_in_all == 20);
+    assert_as_it_was();
+    /* Until it is sure. */
+    poll_after(10, &holds);
+    poll_after(30, &holds);
+    assert_int_equal(only()->times, 2);
+    assert_int_equal(only()->since.tv_sec, 1070);
+    assert_true(only()->seconds_in_all == 50);
 }
 
 static void must_be_seen_so_often_in_a_row(void **state)
@@ -291,6 +310,24 @@ static void neither_ends_nor_changes_while_its_server_fails(void **state)
     }
     poll_after(1, NULL);
     assert_int_equal(only()->state, FINDING_ENDED);
+}
+
+/* In merged recordings, a server may be absent from some snapshots. */
+static void goes_on_while_its_server_is_in_another_part(void **state)
+{
+    (void)state;
+    poll_after(0, &at_once);
+    for (int i = 0; i < 3; i++) {
+        now += 10;
+        snapshot_t *snapshot = snapshot_new(0);
+        snapshot->time.tv_sec = now;
+        snapshot->is_part = i < 2;
+        findings_begin(findings, snapshot);
+        findings_settle(findings, snapshot);
+        snapshot_destroy(&snapshot);
+        assert_int_equal(only()->state, i < 2 ? FINDING_LASTS : FINDING_ENDED);
+        assert_true(finding_seconds(only()) == 0);
+    }
 }
 
 static void a_suspicion_outlives_a_failure_too(void **state)
@@ -546,6 +583,7 @@ int main(void)
         TEST(adds_up_events),
         TEST(must_have_so_many_events),
         TEST(neither_ends_nor_changes_while_its_server_fails),
+        TEST(goes_on_while_its_server_is_in_another_part),
         TEST(a_suspicion_outlives_a_failure_too),
         TEST(what_is_about_the_failure_ends_with_it),
         TEST(reports_of_one_poll_are_one),

@@ -1,6 +1,7 @@
 /* What is remembered of each server, over several snapshots. */
 #include "cmocka_all.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,22 @@ static void test_the_last_answer_of_each(void **state)
     assert_int_equal(previous->replies[0].response->publishers[0].counts.pushed_event_count, 10);
     assert_string_equal(previous->replies[1].server, "b");
     assert_int_equal(previous->replies[1].response->publishers[0].counts.pushed_event_count, 20);
+}
+
+/* It may be of another moment than its snapshot. */
+static void test_when_it_was_asked(void **state)
+{
+    (void)state;
+    snapshot_t *snapshot = snapshot_new(2);
+    snapshot->time.tv_sec = 2000;
+    for (int i = 0; i < 2; i++) {
+        snapshot->replies[i].server = memory_format("%c", 'a' + i);
+        snapshot->replies[i].response = answers_parse(PUBLISHER(1, "'x': 1"));
+    }
+    snapshot->replies[1].time.tv_sec = 1990;
+    history_remember(history, &snapshot);
+    assert_int_equal(last_of("a")->time.tv_sec, 2000);
+    assert_int_equal(last_of("b")->time.tv_sec, 1990);
 }
 
 static void test_neither_text_nor_samples(void **state)
@@ -276,6 +293,28 @@ static void test_no_more_is_believed_to_be_left_out_than_is_kept(void **state)
     assert_int_equal(continuity_left_out(5, CONTINUITY_MAXIMUM_KEPT + 10), 0);
 }
 
+/* Another order each time, and new ones in between. */
+static void test_many_servers_in_any_order(void **state)
+{
+    (void)state;
+    enum { MANY = 300 };
+    told_t told[MANY];
+    char names[MANY][32];
+    for (size_t round = 1; round <= 3; round++) {
+        const size_t count = round * MANY / 3;
+        for (size_t i = 0; i < count; i++) {
+            snprintf(names[i], sizeof names[i], "server %zu", (i * 7 + round) % count);
+            told[i] = (told_t){names[i], "{'version': 1}"};
+        }
+        remember(count, told);
+        const snapshot_t *previous = history_previous(history);
+        assert_int_equal(previous->reply_count, count);
+        for (size_t i = 0; i < count; i++)
+            assert_string_equal(snapshot_find(previous, names[i], i)->server, names[i]);
+    }
+    assert_null(snapshot_find(history_previous(history), "server", 0));
+}
+
 #define HISTORY_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -283,10 +322,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HISTORY_TEST(test_nothing_at_first),
         HISTORY_TEST(test_the_last_answer_of_each),
+        HISTORY_TEST(test_when_it_was_asked),
         HISTORY_TEST(test_neither_text_nor_samples),
         HISTORY_TEST(test_one_that_fails_keeps_its_last_answer),
         HISTORY_TEST(test_one_that_never_answered_has_none),
         HISTORY_TEST(test_servers_are_known_by_their_names),
+        HISTORY_TEST(test_many_servers_in_any_order),
         HISTORY_TEST(test_what_was_left_out_is_kept),
         HISTORY_TEST(test_counts_that_are_not_told_are_kept),
         HISTORY_TEST(test_of_another_process_nothing_is_kept),

@@ -43,15 +43,16 @@ static void test_defaults(void **state)
     const char *const words[] = {"foo/bar/pub", NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
     assert_null(error);
-    assert_true(options.poll_period == 10.0);
-    assert_true(options.timeout == 3.0);
+    assert_true(options.watch.poll_period == 10.0);
+    assert_true(options.watch.timeout == 3.0);
     assert_true(options.count == 0);
     assert_null(options.recording.path);
-    assert_false(options.recording.append || options.perf || options.quiet);
-    assert_true(options.selection.name_count == 1);
-    assert_string_equal(options.selection.names[0], "foo/bar/pub");
-    assert_false(options.selection.all || options.selection.skip_unsupported || options.list);
-    assert_true(options.selection.excluded_count == 0);
+    assert_false(options.recording.append || options.watch.perf || options.quiet);
+    assert_true(options.watch.selection.name_count == 1);
+    assert_string_equal(options.watch.selection.names[0], "foo/bar/pub");
+    assert_false(options.watch.selection.all || options.watch.selection.skip_unsupported ||
+                 options.watch.list);
+    assert_true(options.watch.selection.excluded_count == 0);
     options_clear(&options);
 }
 
@@ -64,16 +65,21 @@ static void test_what_to_watch(void **state)
         "--all",  "--exclude", "a/*",   "--exclude=b/?", "--skip-unsupported",
         "--list", "--follow",  "@file", "c/*/*",         NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
-    assert_true(options.selection.all && options.selection.skip_unsupported && options.list);
-    assert_true(options.follow);
-    assert_true(options.selection.excluded_count == 2);
-    assert_string_equal(options.selection.excluded[0], "a/*");
-    assert_string_equal(options.selection.excluded[1], "b/?");
-    assert_true(options.selection.name_count == 2);
-    assert_string_equal(options.selection.names[0], "@file");
+    assert_true(options.watch.selection.all && options.watch.selection.skip_unsupported &&
+                options.watch.list);
+    assert_true(options.watch.follow);
+    assert_true(options.watch.selection.excluded_count == 2);
+    assert_string_equal(options.watch.selection.excluded[0], "a/*");
+    assert_string_equal(options.watch.selection.excluded[1], "b/?");
+    assert_true(options.watch.selection.name_count == 2);
+    assert_string_equal(options.watch.selection.names[0], "@file");
     options_clear(&options);
-    /* --all names enough. */
+    assert_false(options.watch.selection.local);
+    /* --all names enough, and so does --local. */
     assert_int_equal(parse(&options, &error, (const char *const[]){"--all", NULL}), OPTIONS_RUN);
+    options_clear(&options);
+    assert_int_equal(parse(&options, &error, (const char *const[]){"--local", NULL}), OPTIONS_RUN);
+    assert_true(options.watch.selection.local);
     options_clear(&options);
 }
 
@@ -82,19 +88,20 @@ static void test_everything(void **state)
     (void)state;
     options_t options;
     char *error = NULL;
-    const char *const words[] = {"a/b/c", "--poll-period", "0.5",   "-amq",      "-o",
+    const char *const words[] = {"a/b/c", "--poll-period", "0.5",   "-amqv",     "-o",
                                  "file",  "--count=7",     "d/e/f", "--timeout", "1e1",
                                  "--",    "-odd",          NULL};
     assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
-    assert_true(options.poll_period == 0.5);
-    assert_true(options.timeout == 10.0);
+    assert_true(options.watch.poll_period == 0.5);
+    assert_true(options.watch.timeout == 10.0);
     assert_true(options.count == 7);
     assert_string_equal(options.recording.path, "file");
-    assert_true(options.recording.append && options.perf && options.quiet);
-    assert_true(options.selection.name_count == 3);
-    assert_string_equal(options.selection.names[0], "a/b/c");
-    assert_string_equal(options.selection.names[1], "d/e/f");
-    assert_string_equal(options.selection.names[2], "-odd");
+    assert_true(options.recording.append && options.watch.perf && options.quiet);
+    assert_true(options.view.summary.verbose);
+    assert_true(options.watch.selection.name_count == 3);
+    assert_string_equal(options.watch.selection.names[0], "a/b/c");
+    assert_string_equal(options.watch.selection.names[1], "d/e/f");
+    assert_string_equal(options.watch.selection.names[2], "-odd");
     options_clear(&options);
 }
 
@@ -144,7 +151,7 @@ static void test_the_recording(void **state)
           (const char *const[]){"a/b/c", "-o", "f", "--changes", "50", "a/b/c", NULL});
     wrong("--changes=50", (const char *const[]){"-o", "f", "--changes", "50", NULL});
     wrong("shows a recording, so no device", (const char *const[]){"--read", "f", "a/b/c", NULL});
-    wrong("--follow or --list can be given",
+    wrong("--follow, --shard or --list can be given",
           (const char *const[]){"--read", "f", "--follow", NULL});
 }
 
@@ -163,7 +170,7 @@ static void test_what_to_print(void **state)
     assert_int_equal(summary->top_key, TOP_LATENCY);
     assert_int_equal(options.view.format, FORMAT_JSONL);
     assert_true(options.view.no_color);
-    assert_true(options.no_checks);
+    assert_true(options.watch.no_checks);
     options_clear(&options);
     wrong("--format xml: must be text, json, jsonl or junit",
           (const char *const[]){"--format", "xml", "a/b/c", NULL});
@@ -173,7 +180,7 @@ static void test_what_to_print(void **state)
 
 static double threshold_of(const options_t *options, const char *rule)
 {
-    return rule_threshold(rules_find(rule), &options->rules);
+    return rule_threshold(rules_find(rule), &options->watch.rules);
 }
 
 static const char *thresholds_file(const char *text)
@@ -251,9 +258,9 @@ static void test_diagnose(void **state)
     char *error = NULL;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(parse(&options, &error, cases[i].words), OPTIONS_RUN);
-        assert_true(options.diagnose && options.perf && !options.fail_on.is_given);
+        assert_true(options.diagnose && options.watch.perf && !options.fail_on.is_given);
         assert_true(options.duration == cases[i].duration);
-        assert_true(options.poll_period == cases[i].period);
+        assert_true(options.watch.poll_period == cases[i].period);
         options_clear(&options);
     }
     const char *const read[] = {"--diagnose", "--read",       "f", "--format", "junit",
@@ -308,6 +315,14 @@ static void test_wrong_lines(void **state)
 {
     (void)state;
     wrong("no device given", (const char *const[]){NULL});
+    static const char *const shards[] = {"0/3", "4/3", "a/b", "3", ""};
+    for (size_t i = 0; i < sizeof shards / sizeof *shards; i++)
+        wrong("must be N/M", (const char *const[]){"--shard", shards[i], "a/b/c", NULL});
+    wrong("--follow: leads out of a shard",
+          (const char *const[]){"--shard=1/2", "--follow", "a/b/c", NULL});
+    wrong("no device, --all, --local, --follow, --shard or --list",
+          (const char *const[]){"--read", "f", "--shard=1/2", NULL});
+    wrong("no device, --all, --local", (const char *const[]){"--read", "f", "--local", NULL});
     wrong("no device given", (const char *const[]){"-q", NULL});
     wrong("device name is empty", (const char *const[]){"a/b/c", "", NULL});
     wrong("--bogus: no such option", (const char *const[]){"--bogus", "a/b/c", NULL});
@@ -319,14 +334,48 @@ static void test_wrong_lines(void **state)
     wrong("file name is empty", (const char *const[]){"-o", "", "a/b/c", NULL});
 }
 
+static void test_live(void **state)
+{
+    (void)state;
+    options_t options;
+    char *error = NULL;
+    const char *const words[] = {"--live", "--by", "rate", "-o", "f", "-m", "a/b/c", NULL};
+    assert_int_equal(parse(&options, &error, words), OPTIONS_RUN);
+    assert_true(options.live);
+    assert_true(options.watch.poll_period == 2);
+    assert_int_equal(options.view.summary.top_key, TOP_RATE);
+    options_clear(&options);
+    const char *const slow[] = {"--poll-period", "7", "--live", "a/b/c", NULL};
+    assert_int_equal(parse(&options, &error, slow), OPTIONS_RUN);
+    assert_true(options.watch.poll_period == 7);
+    options_clear(&options);
+    const char *const read[] = {"--live", "--read", "f", NULL};
+    assert_int_equal(parse(&options, &error, read), OPTIONS_RUN);
+    options_clear(&options);
+    wrong("--diagnose can't be given", (const char *const[]){"--live", "--diagnose", "a", NULL});
+    wrong("--format can't be given",
+          (const char *const[]){"--live", "--format", "text", "a", NULL});
+    wrong("--quiet can't be given", (const char *const[]){"-q", "--live", "a/b/c", NULL});
+    wrong("--list can't be given", (const char *const[]){"--live", "--list", "a/b/c", NULL});
+    wrong("--top can't be given", (const char *const[]){"--live", "--top", "3", "a/b/c", NULL});
+    wrong("--output - can't be given", (const char *const[]){"--live", "-o", "-", "a/b/c", NULL});
+    wrong("no device given", (const char *const[]){"--live", NULL});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),         cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_what_to_watch),    cmocka_unit_test(test_the_recording),
-        cmocka_unit_test(test_what_to_print),    cmocka_unit_test(test_thresholds),
-        cmocka_unit_test(test_wrong_thresholds), cmocka_unit_test(test_diagnose),
-        cmocka_unit_test(test_help_and_version), cmocka_unit_test(test_numbers_are_checked),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_what_to_watch),
+        cmocka_unit_test(test_the_recording),
+        cmocka_unit_test(test_what_to_print),
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_wrong_thresholds),
+        cmocka_unit_test(test_diagnose),
+        cmocka_unit_test(test_live),
+        cmocka_unit_test(test_help_and_version),
+        cmocka_unit_test(test_numbers_are_checked),
         cmocka_unit_test(test_wrong_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,7 +247,7 @@ static void test_messages_that_nobody_reads(void **state)
     (void)state;
     int fds[2];
     assert_int_equal(pipe(fds), 0);
-    messages_t *messages = messages_new(fds[1]);
+    messages_t *messages = messages_new(fds[1], "ska-tango-event-monitor");
     const size_t count = 10000;
     for (size_t i = 0; i < count; i++) {
         char *line = memory_format("a line that is to be read, number %zu", i);

@@ -223,8 +223,9 @@ static void test_does_not_begin_with_wrong_ones_alone(void **state)
     assert_false(poller_connect(poller, -1));
     assert_said(
         "warning: no/such/one: no such device: check the name\n"
-        "warning: dserver/good/1: has neither QueryEventAgent nor QueryEventSystem: start it with "
-        "the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "
+        "warning: dserver/good/1: has neither QueryEventAgent nor QueryEventSystem: load the agent "
+        "with ska-tango-event-agent attach PID, or start it with the agent: ska-tango-event-agent "
+        "run -- COMMAND (see docs/, or "
         "ska-tango-event-monitor(1))\n");
     assert_false(poller_is_complete(poller));
     assert_true(poller_destroy(&poller));
@@ -458,7 +459,7 @@ static void test_keeps_the_texts_of_answers_unless_told_to_drop_them(void **stat
     assert_true(snapshot->replies[GOOD].answered > 0);
     assert_true(snapshot->time.tv_sec > 0);
     snapshot_destroy(&snapshot);
-    poller_drop_texts(poller);
+    poller_keep_texts(poller, false);
     snapshot = poller_poll(poller, -1);
     assert_non_null(snapshot->replies[GOOD].response);
     assert_null(snapshot->replies[GOOD].data);
@@ -677,7 +678,8 @@ static void test_says_where_it_cannot_be_started(void **state)
     assert_said(
         "note: dserver/slow/1: has neither EnableEventSystemPerfMon nor StartEventSystemPerfMon, "
         "so "
-        "--monitor-perf does nothing there: start it with the agent: ska-tango-event-agent run -- "
+        "--monitor-perf does nothing there: load the agent with ska-tango-event-agent attach PID, "
+        "or start it with the agent: ska-tango-event-agent run -- "
         "COMMAND (see docs/, or ska-tango-event-monitor(1))\n");
     poller_start_perf(poller, -1);
     assert_said("warning: dserver/good/1: can't start performance monitoring yet: it fails as it "
@@ -705,6 +707,155 @@ static void test_says_where_it_may_still_be_on(void **state)
     fake_server_fail(good, FAKE_SWITCH, TANGO_ERROR_NONE);
     assert_true(poller_stop_perf(poller, -1));
     assert_said("");
+    assert_true(poller_destroy(&poller));
+}
+
+/* The view's "m": what was stopped isn't ours any more, whoever starts it then. */
+static void test_switches_it_off_and_on_again(void **state)
+{
+    (void)state;
+    poller_t *poller = connected_poller(false);
+    assert_all_answer(poller);
+    for (int i = 0; i < 2; i++) {
+        poller_set_perf(poller, true);
+        poller_start_perf(poller, -1);
+        assert_true(fake_server_has_perf(slow));
+        assert_true(fake_server_has_perf(good));
+        assert_all_answer(poller);
+        poller_set_perf(poller, false);
+        assert_true(poller_stop_perf(poller, -1));
+        assert_false(fake_server_has_perf(slow));
+        assert_false(fake_server_has_perf(good));
+        assert_all_answer(poller);
+        assert_false(fake_server_has_perf(slow)); /* and it stays off */
+    }
+    fake_server_set_perf(slow, true);
+    assert_all_answer(poller);
+    poller_set_perf(poller, true);
+    poller_start_perf(poller, -1);
+    assert_all_answer(poller);
+    assert_true(fake_server_has_perf(good));
+    assert_true(poller_stop_perf(poller, -1));
+    assert_true(fake_server_has_perf(slow));
+    assert_false(fake_server_has_perf(good));
+    assert_said("");
+    assert_true(poller_destroy(&poller));
+}
+
+/* ---- shards ---- */
+
+static poller_t *poller_of_shard(uint64_t number, uint64_t count, double timeout, bool perf)
+{
+    const target_t targets[SERVERS] = {{.name = (char *)"slow/pub/1"},
+                                       {.name = (char *)"good/pub/1"}};
+    const shard_t shard = {number, count};
+    poller_t *poller = poller_of(targets, SERVERS, timeout, perf);
+    poller_shard(poller, &shard);
+    assert_true(poller_connect(poller, -1));
+    return poller;
+}
+
+static void assert_only_reply_is_of(poller_t *poller, const char *server)
+{
+    snapshot_t *snapshot = poller_poll(poller, -1);
+    assert_int_equal(snapshot->reply_count, 1);
+    assert_string_equal(snapshot->replies[0].server, server);
+    snapshot_destroy(&snapshot);
+}
+
+/* dserver/slow/1 is in 3/5, dserver/good/1 in 5/5. */
+static void test_watches_its_shard_only(void **state)
+{
+    (void)state;
+    poller_t *poller = poller_of_shard(5, 5, LONG_TIMEOUT_S, false);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = memory_stream_open(&text, &size);
+    poller_list(poller, out);
+    memory_stream_close(out);
+    assert_string_equal(text, "dserver/good/1  QueryEventAgent\n");
+    free(text);
+    assert_true(poller_settle(poller));
+    assert_only_reply_is_of(poller, "dserver/good/1");
+    assert_int_equal(fake_server_begun(slow, FAKE_QUERY), 0);
+    assert_said("");
+    assert_true(poller_destroy(&poller));
+    poller = poller_of_shard(3, 5, LONG_TIMEOUT_S, false);
+    assert_true(poller_settle(poller));
+    assert_only_reply_is_of(poller, "dserver/slow/1");
+    assert_said("");
+    assert_true(poller_destroy(&poller));
+    poller = poller_of_shard(1, 5, LONG_TIMEOUT_S, false);
+    assert_false(poller_settle(poller));
+    assert_said("warning: no server is in shard 1/5\n");
+    snapshot_t *snapshot = poller_poll(poller, -1);
+    assert_int_equal(snapshot->reply_count, 0);
+    snapshot_destroy(&snapshot);
+    assert_true(poller_destroy(&poller));
+}
+
+static void test_what_fails_in_another_shard_is_not_said_here(void **state)
+{
+    (void)state;
+    fake_server_fail(slow, FAKE_CONNECT, TANGO_ERROR_NOT_RUNNING);
+    poller_t *poller = poller_of_shard(5, 5, LONG_TIMEOUT_S, false);
+    assert_said("");
+    assert_true(poller_is_complete(poller));
+    assert_true(poller_destroy(&poller));
+    poller = poller_of_shard(3, 5, LONG_TIMEOUT_S, false);
+    assert_non_null(strstr(said, "slow/pub/1: "));
+    *said = '\0';
+    assert_true(poller_destroy(&poller));
+}
+
+/*
+ * Polls until that many servers reply. A server that isn't known counts by the device's name,
+ * slow/pub/1, which is in 2/3; both servers are in 1/3.
+ */
+static void poll_until(poller_t *poller, size_t count)
+{
+    size_t found = count + 1;
+    for (int polls = 0; found != count; polls++) {
+        assert_true(polls < 20000);
+        usleep(1000); /* those that hang are not waited for */
+        snapshot_t *snapshot = poller_poll(poller, -1);
+        found = snapshot->reply_count;
+        snapshot_destroy(&snapshot);
+    }
+}
+
+static void test_a_server_may_turn_out_to_be_in_another_shard(void **state)
+{
+    (void)state;
+    fake_server_hang(slow, FAKE_FIND, true);
+    poller_t *poller = poller_of_shard(2, 3, TIMEOUT_S, true);
+    assert_true(poller_settle(poller));
+    poller_start_perf(poller, -1);
+    assert_only_reply_is_of(poller, "slow/pub/1");
+    fake_server_hang(slow, FAKE_FIND, false);
+    poll_until(poller, 0);
+    assert_false(fake_server_has_perf(slow));
+    assert_true(poller_stop_perf(poller, -1));
+    assert_true(poller_destroy(&poller));
+}
+
+static void test_a_server_may_turn_out_to_be_in_this_shard(void **state)
+{
+    (void)state;
+    fake_server_hang(slow, FAKE_FIND, true);
+    poller_t *poller = poller_of_shard(1, 3, TIMEOUT_S, true);
+    assert_true(poller_settle(poller));
+    poller_start_perf(poller, -1);
+    *said = '\0';
+    assert_only_reply_is_of(poller, "dserver/good/1");
+    fake_server_hang(slow, FAKE_FIND, false);
+    poll_until(poller, 2);
+    for (int polls = 0; !fake_server_has_perf(slow); polls++) {
+        assert_true(polls < 2000);
+        poll_until(poller, 2);
+    }
+    assert_true(poller_stop_perf(poller, -1));
+    assert_false(fake_server_has_perf(slow));
     assert_true(poller_destroy(&poller));
 }
 
@@ -736,6 +887,11 @@ int main(void)
         POLLER_TEST(test_without_perf_it_starts_nothing_but_says_what_is_on),
         POLLER_TEST(test_says_where_it_cannot_be_started),
         POLLER_TEST(test_says_where_it_may_still_be_on),
+        POLLER_TEST(test_switches_it_off_and_on_again),
+        POLLER_TEST(test_watches_its_shard_only),
+        POLLER_TEST(test_what_fails_in_another_shard_is_not_said_here),
+        POLLER_TEST(test_a_server_may_turn_out_to_be_in_another_shard),
+        POLLER_TEST(test_a_server_may_turn_out_to_be_in_this_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,19 @@ static void test_plus_minus(void **state)
     setlocale(LC_CTYPE, "C");
 }
 
+static void test_encode(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"a", "\u00e4", "\u2026", "\U0001f600"};
+    for (size_t i = 0; i < sizeof characters / sizeof *characters; i++) {
+        uint32_t character = 0;
+        char text[5] = "";
+        assert_int_equal(printable_decode(characters[i], &character), i + 1);
+        assert_int_equal(printable_encode(character, text), i + 1);
+        assert_string_equal(text, characters[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_width),
         cmocka_unit_test(test_shortening),
         cmocka_unit_test(test_plus_minus),
+        cmocka_unit_test(test_encode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

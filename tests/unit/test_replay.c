@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/json_text.h"
 #include "base/memory.h"
 #include "monitor/recording/line_reader.h"
+#include "monitor/recording/read_ahead.h"
 #include "monitor/recording/recording.h"
 #include "monitor/recording/replay.h"
 
@@ -271,6 +273,7 @@ static void test_what_is_none(void **state)
     source_item_t item;
     assert_true(replay_next(replay, &item));
     assert_non_null(strstr(item.snapshot->replies[0].error, "no answer to apply it to"));
+    assert_true(item.snapshot->replies[0].is_missing);
     source_item_clear(&item);
     for (int line = 2; line < 4; line++) {
         assert_true(replay_next(replay, &item));
@@ -446,6 +449,108 @@ static void test_rotation_by_time(void **state)
     free(path);
 }
 
+/* A large one is read ahead where there are processors for it, which makes no difference. */
+static void test_large(void **state)
+{
+    (void)state;
+    enum { MANY = 6000 };
+    for (int full_every = 0; full_every <= 50; full_every += 50) {
+        char *path = path_of("");
+        recording_t *recording =
+            open_recording(&(recording_options_t){.path = path, .full_every = full_every});
+        record(recording, 0, MANY);
+        recording_destroy(&recording);
+        for (size_t processors = 1; processors <= 3; processors++) {
+            read_ahead_set_processors(processors);
+            assert_int_equal(read_back(path, 0, NULL), MANY);
+            /* Beside another one, and not to the end. */
+            char *error = NULL;
+            replay_t *beside = replay_new(path, -1, &error);
+            source_item_t item;
+            for (int i = 0; i < 3; i++) {
+                assert_true(replay_next(beside, &item));
+                assert_same(item.snapshot, i);
+                source_item_clear(&item);
+            }
+            assert_int_equal(read_back(path, 0, NULL), MANY);
+            assert_true(replay_part(beside) < 0.9);
+            replay_destroy(&beside);
+        }
+        read_ahead_set_processors(0);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* Whoever is told to stop doesn't get to the end. */
+static void test_large_stopped(void **state)
+{
+    (void)state;
+    enum { MANY = 6000 };
+    char *path = path_of("");
+    recording_t *recording = open_recording(&(recording_options_t){.path = path});
+    record(recording, 0, MANY);
+    recording_destroy(&recording);
+    read_ahead_set_processors(2);
+    int stop[2];
+    assert_int_equal(pipe(stop), 0);
+    char *error = NULL;
+    replay_t *replay = replay_new(path, stop[0], &error);
+    source_item_t item;
+    assert_true(replay_next(replay, &item));
+    source_item_clear(&item);
+    assert_int_equal(write(stop[1], "", 1), 1);
+    int count = 1;
+    while (replay_next(replay, &item)) {
+        assert_same(item.snapshot, count++);
+        source_item_clear(&item);
+    }
+    assert_null(item.note);
+    assert_true(count < MANY);
+    replay_destroy(&replay);
+    read_ahead_set_processors(0);
+    close(stop[0]);
+    close(stop[1]);
+    unlink(path);
+    free(path);
+}
+
+/* How far it has come, for whoever waits for it. */
+static void test_part(void **state)
+{
+    (void)state;
+    enum { LINES = 20000 };
+    char *path = path_of("");
+    char *error = NULL;
+    FILE *out = fopen(path, "w");
+    for (int i = 0; i < LINES; i++)
+        fputs("{\"time\": \"2026-03-01T12:00:00+00:00\", \"replies\": {}}\n", out);
+    fclose(out);
+    replay_t *replay = replay_new(path, -1, &error);
+    assert_non_null(replay);
+    assert_true(replay_is_file(replay));
+    assert_true(replay_part(replay) < 0.5);
+    double last = 0;
+    source_item_t item;
+    while (replay_next(replay, &item)) {
+        const double part = replay_part(replay);
+        assert_true(part >= last && part <= 1);
+        last = part;
+        source_item_clear(&item);
+    }
+    source_item_clear(&item);
+    assert_true(last > 0.999);
+    replay_destroy(&replay);
+    unlink(path);
+    free(path);
+    /* Of what isn't a file, nobody knows how long it will be. */
+    replay = replay_new("/dev/zero", -1, &error);
+    assert_non_null(replay);
+    assert_false(replay_is_file(replay));
+    assert_true(isnan(replay_part(replay)));
+    replay_destroy(&replay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +561,9 @@ int main(void)
         cmocka_unit_test(test_rotation_by_time),
         cmocka_unit_test(test_deep_answers),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_part),
+        cmocka_unit_test(test_large),
+        cmocka_unit_test(test_large_stopped),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -162,7 +162,7 @@ static bed_t make_bed(void)
     memset(calls, 0, sizeof calls);
     assert_int_equal(pipe(bed.stop), 0);
     bed.signals = (signals_t){.stop_fd = bed.stop[0], .hangup_fd = -1};
-    bed.messages = messages_new(bed.null);
+    bed.messages = messages_new(bed.null, "test");
     return bed;
 }
 
@@ -264,6 +264,69 @@ static void input_is_waited_for_between_polls(void **state)
     close(input[1]);
 }
 
+/* ---- what a sink wants meanwhile ---- */
+
+static run_t *wanted_run;
+
+static bool set_perf(source_t *source, bool perf)
+{
+    (void)source;
+    note('s', perf ? 'p' : '-');
+    return true;
+}
+
+static void keep_texts(source_t *source, bool keeps)
+{
+    (void)source;
+    note('s', keeps ? 't' : '-');
+}
+
+/* Lets other sinks in, more than there were. */
+static sink_result_t ready_for_more(sink_t *sink, char **error)
+{
+    char byte = 0;
+    assert_null(*error);
+    assert_int_equal(read(((test_sink_t *)sink)->input, &byte, 1), 1);
+    assert_null(run_recorded_into(wanted_run));
+    test_sink_t *recording = new_sink('b', &few_methods);
+    recording->sink.recorded_into = "f";
+    run_add(wanted_run, &recording->sink);
+    run_add(wanted_run, &new_sink('c', &few_methods)->sink);
+    run_add(wanted_run, &new_sink('d', &few_methods)->sink);
+    assert_true(run_set_perf(wanted_run, true));
+    run_keep_texts(wanted_run);
+    assert_string_equal(run_recorded_into(wanted_run), "f");
+    return SINK_OK;
+}
+
+static void a_sink_adds_others_and_switches_the_source(void **state)
+{
+    (void)state;
+    static const source_methods_t methods = {
+        .next = next, .set_perf = set_perf, .keep_texts = keep_texts, .destroy = destroy_source};
+    static const sink_methods_t sink_methods = {
+        .show = show, .fd = input_of, .ready = ready_for_more, .destroy = destroy_sink};
+    bed_t bed = make_bed();
+    int input[2];
+    assert_int_equal(pipe(input), 0);
+    assert_int_equal(write(input[1], "r", 1), 1);
+    test_sink_t *sink = new_sink('a', &sink_methods);
+    sink->input = input[0];
+    source_t *source = new_source(2);
+    source->methods = &methods;
+    source->period_ns = NS_PER_SECOND / 20;
+    bed.run = wanted_run = run_new(&bed.signals, bed.messages, NULL);
+    run_add(bed.run, &sink->sink);
+    assert_true(run_go(bed.run, &source, 0));
+    assert_string_equal(calls, "as"
+                               "spst"
+                               "asbscsds"
+                               "ddcdbdad");
+    clear_bed(&bed);
+    close(input[0]);
+    close(input[1]);
+}
+
 static void a_signal_ends_it(void **state)
 {
     (void)state;
@@ -297,6 +360,7 @@ int main(void)
         cmocka_unit_test(it_is_compared_when_one_reads_that),
         cmocka_unit_test(a_sink_that_is_closed_ends_what_has_no_other),
         cmocka_unit_test(input_is_waited_for_between_polls),
+        cmocka_unit_test(a_sink_adds_others_and_switches_the_source),
         cmocka_unit_test(a_signal_ends_it),
         cmocka_unit_test(what_ends_before_there_was_anything),
     };

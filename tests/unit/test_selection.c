@@ -129,6 +129,21 @@ static void test_all_are_all_servers(void **state)
     assert_selected("--all: the database has no exported device with that name");
 }
 
+/* dserver/pub/1 is in 5/5, dserver/sub/1 in 4/5. What was named is decided on by the poller. */
+static void test_patterns_find_what_is_in_the_shard(void **state)
+{
+    (void)state;
+    options.all = true;
+    options.shard = (shard_t){5, 5};
+    assert_selected("dserver/pub/1?");
+    options.shard = (shard_t){4, 5};
+    assert_selected("dserver/sub/1?");
+    options.shard = (shard_t){1, 5};
+    assert_selected("");
+    name("test/pub/1");
+    assert_selected("test/pub/1");
+}
+
 static void test_the_database_says_why(void **state)
 {
     (void)state;
@@ -309,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_pattern_of_another_database, setup),
         cmocka_unit_test_setup(test_a_pattern_matches_nothing, setup),
         cmocka_unit_test_setup(test_all_are_all_servers, setup),
+        cmocka_unit_test_setup(test_patterns_find_what_is_in_the_shard, setup),
         cmocka_unit_test_setup(test_the_database_says_why, setup),
         cmocka_unit_test_setup(test_a_name_is_selected_once, setup),
         cmocka_unit_test_setup(test_all_may_be_optional, setup),

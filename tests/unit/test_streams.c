@@ -425,7 +425,7 @@ static void a_longer_name_than_that_of_a_subscription_is_not_added(void **state)
     assert_non_null(topic_named(TOPIC));
 }
 
-static void only_a_few_topics_from_before_the_agent_are_adopted(void **state)
+static void topics_from_before_the_agent_are_adopted_unless_they_may_be_made_up(void **state)
 {
     (void)state;
     char name[128];
@@ -433,11 +433,14 @@ static void only_a_few_topics_from_before_the_agent_are_adopted(void **state)
     assert_non_null(topic_named(TOPIC));
     assert_int_equal(receive(TOPIC, 7), TOPIC_RECEIVED);
     assert_null(topic_named(TOPIC "x"));
-    /* A made-up name that comes before the real one goes with it. */
-    assert_non_null(topic_named(HOST "x/y/z/attr.idl5_change-made-up"));
+    assert_null(topic_named(TOPIC ".idl5_change"));
+    assert_null(topic_named(HOST "x/y/z/attr.idl5_change-made-up"));
+    assert_null(topic_named(HOST "x/y/z/attr.idl5_change/b.change"));
     assert_non_null(topic_named(HOST "x/y/z/attr.idl5_change"));
-    assert_false(view_of(HOST "x/y/z/attr.idl5_change-made-up").subscribed);
-    for (int i = 0; i < 10000; i++) {
+    assert_non_null(topic_named(HOST "x/y/z/attr#dbase=no.alarm"));
+    assert_non_null(topic_named(HOST "x/y/z.idl5_intr_change"));
+    assert_int_equal(atomic_load(&streams.topics.count), 4);
+    for (int i = 0; i < STREAMS_ADOPTED_LIMIT; i++) {
         snprintf(name, sizeof name, "%sa/b/c/%d.idl5_change", HOST, i);
         topic_named(name);
     }
@@ -450,6 +453,107 @@ static void only_a_few_topics_from_before_the_agent_are_adopted(void **state)
     assert_non_null(topic_named(HOST "a/b/c/2.idl5_change"));
     subscribe(HOST "a/b/c/3.idl5_change", "2");
     assert_null(topic_named(HOST "a/b/c/4.idl5_change"));
+}
+
+/* ---- an agent that came late, or was away ---- */
+
+static int64_t clock_error_s; /* of the clock that people set */
+
+static void heartbeat(int64_t seconds)
+{
+    const char *topic = CHANNEL ".heartbeat";
+    streams_heartbeat(&streams, topic, strlen(topic), (seconds + clock_error_s) * 1000000000,
+                      seconds * 1000000000);
+}
+
+static void a_late_agent_adopts_also_after_a_client_has_subscribed(void **state)
+{
+    (void)state;
+    streams_join_late(&streams);
+    subscribe(HOST "a/b/c/new.idl5_change", "2");
+    assert_int_equal(view_of(HOST "a/b/c/new.idl5_change").callback_count, 0);
+    assert_int_equal(receive(TOPIC, 1000), TOPIC_RECEIVED);
+    assert_int_equal(receive(TOPIC, 1003), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 2, 1, 0, 2, 0);
+    assert_int_equal(view_of(TOPIC).callback_count, TOPIC_CALLBACKS_UNKNOWN);
+    assert_null(view_of(TOPIC).channel);
+    assert_null(topic_named(TOPIC "x"));
+}
+
+static void a_late_agent_adopts_channels_with_their_heartbeats(void **state)
+{
+    (void)state;
+    static const char longer[] = CHANNEL ".heartbeat.heartbeat";
+    heartbeat(1);
+    assert_int_equal(atomic_load(&streams.channels.count), 0);
+    streams_join_late(&streams);
+    heartbeat(10);
+    heartbeat(37);
+    assert_true(channel_named(CHANNEL).connected);
+    assert_string_equal(channel_named(CHANNEL).endpoint, "");
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 2);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 2);
+    streams_heartbeat(&streams, longer, strlen(longer), 1, 1);
+    assert_int_equal(atomic_load(&streams.channels.count), 1);
+    /* A reconnection shows its endpoint. */
+    reconnect(TOPIC, CHANNEL ".heartbeat", "3");
+    assert_string_equal(channel_named(CHANNEL).endpoint, "tcp://127.0.0.1:9");
+}
+
+/* Whether it is listed; unlike an event, this changes nothing. */
+static bool is_listed(const char *name)
+{
+    topic_view_t view;
+    topic_view(streams_known_topic(&streams, name, strlen(name)), &view);
+    return view.subscribed;
+}
+
+static void after_a_while_without_watching_everything_begins_anew(void **state)
+{
+    (void)state;
+    const char *gone = HOST "a/b/c/gone.idl5_change";
+    subscribe(TOPIC, "2");
+    subscribe(gone, "2");
+    topic_callback_added(topic_named(TOPIC));
+    receive(TOPIC, 1);
+    receive(TOPIC, 3);
+    heartbeat(10);
+    streams_join_late(&streams);
+    assert_false(is_listed(TOPIC));
+    assert_false(channel_named(CHANNEL).connected);
+
+    /* What was pushed and what was due meanwhile isn't lost. */
+    assert_int_equal(receive(TOPIC, 500), TOPIC_RECEIVED);
+    assert_int_equal(receive(TOPIC, 501), TOPIC_RECEIVED);
+    assert_counts(TOPIC, 2, 0, 0, 0, 0);
+    assert_true(view_of(TOPIC).subscribed);
+    assert_int_equal(view_of(TOPIC).callback_count, TOPIC_CALLBACKS_UNKNOWN);
+    heartbeat(1000);
+    assert_true(channel_named(CHANNEL).connected);
+    assert_int_equal(channel_named(CHANNEL).heartbeat_count, 1);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 0);
+    assert_string_equal(channel_named(CHANNEL).endpoint, "");
+    /* Unsubscribed meanwhile: nothing comes. */
+    assert_false(is_listed(gone));
+}
+
+static void after_a_while_without_watching_a_reconnection_has_no_baseline(void **state)
+{
+    (void)state;
+    subscribe(TOPIC, "2");
+    receive(TOPIC, 1);
+    heartbeat(10);
+    streams_join_late(&streams);
+    reconnect(TOPIC, CHANNEL ".heartbeat", "3");
+    assert_true(view_of(TOPIC).unbased);
+    receive(TOPIC, 500);
+    assert_counts(TOPIC, 1, 0, 0, 0, 0);
+    heartbeat(1000);
+    assert_int_equal(channel_named(CHANNEL).missed_heartbeat_count, 0);
+    /* A new subscription is counted as ever. */
+    subscribe(TOPIC, "3");
+    assert_int_equal(view_of(TOPIC).callback_count, 0);
+    assert_false(view_of(TOPIC).unbased);
 }
 
 static void with_several_hosts_the_name_of_another_one_is_the_same_topic(void **state)
@@ -576,15 +680,6 @@ static void without_server_counters_losses_are_unknown(void **state)
 }
 
 /* ---- channels and the consumer thread ---- */
-
-static int64_t clock_error_s; /* of the clock that people set */
-
-static void heartbeat(int64_t seconds)
-{
-    const char *topic = CHANNEL ".heartbeat";
-    streams_heartbeat(&streams, topic, strlen(topic), (seconds + clock_error_s) * 1000000000,
-                      seconds * 1000000000);
-}
 
 static void a_clock_that_is_set_misses_no_heartbeat(void **state)
 {
@@ -962,8 +1057,16 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_that_are_errors_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_longer_name_than_that_of_a_subscription_is_not_added,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(only_a_few_topics_from_before_the_agent_are_adopted, setup,
+        cmocka_unit_test_setup_teardown(
+            topics_from_before_the_agent_are_adopted_unless_they_may_be_made_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_agent_adopts_also_after_a_client_has_subscribed,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_agent_adopts_channels_with_their_heartbeats, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(after_a_while_without_watching_everything_begins_anew,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            after_a_while_without_watching_a_reconnection_has_no_baseline, setup, teardown),
         cmocka_unit_test_setup_teardown(
             with_several_hosts_the_name_of_another_one_is_the_same_topic, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_subscription_counts_from_zero, setup, teardown),

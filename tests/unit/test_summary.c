@@ -1,4 +1,5 @@
 #include <locale.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "answers.h"
 #include "base/memory.h"
+#include "monitor/analysis/perf_rows.h"
 #include "monitor/model/snapshot.h"
 #include "monitor/view/json/summary_json.h"
 #include "monitor/view/text/summary.h"
@@ -73,9 +75,9 @@ static comparison_t *compare(const snapshot_t *previous, const snapshot_t *curre
     return comparison;
 }
 
-static char *print(const snapshot_t *previous, const snapshot_t *current, bool perf)
+static char *print_with(const snapshot_t *previous, const snapshot_t *current,
+                        summary_options_t options)
 {
-    const summary_options_t options = {.perf = perf};
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
@@ -89,6 +91,11 @@ static char *print(const snapshot_t *previous, const snapshot_t *current, bool p
     return text;
 }
 
+static char *print(const snapshot_t *previous, const snapshot_t *current, bool perf)
+{
+    return print_with(previous, current, (summary_options_t){.perf = perf});
+}
+
 /* Takes the snapshots over. */
 static void assert_summary(snapshot_t *previous, snapshot_t *current, bool perf,
                            const char *expected)
@@ -100,9 +107,8 @@ static void assert_summary(snapshot_t *previous, snapshot_t *current, bool perf,
     snapshot_destroy(&current);
 }
 
-/* The same, expected in a file of tests/data. */
-static void assert_summary_file(snapshot_t *previous, snapshot_t *current, bool perf,
-                                const char *file)
+/* The content of a file of tests/data, until the next call. */
+static const char *content_of(const char *file)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", TEST_DATA_DIR, file);
@@ -110,12 +116,19 @@ static void assert_summary_file(snapshot_t *previous, snapshot_t *current, bool 
     FILE *in = fopen(path, "r");
     if (!in) {
         fail_msg("can't open %s", path);
-        return;
+        return "";
     }
     size_t size = fread(expected, 1, sizeof expected - 1, in);
     fclose(in);
     expected[size] = '\0';
-    assert_summary(previous, current, perf, expected);
+    return expected;
+}
+
+/* The same, expected in a file of tests/data. */
+static void assert_summary_file(snapshot_t *previous, snapshot_t *current, bool perf,
+                                const char *file)
+{
+    assert_summary(previous, current, perf, content_of(file));
 }
 
 /* What is printed for two answers of one server, ten seconds apart, after the heading. */
@@ -167,6 +180,57 @@ static void test_perf(void **state)
     assert_summary_file(snapshot_of_file(START, "native-10.3.3-steady.json"),
                         snapshot_of_file(START + 10, "native-10.3.3-steady.json"), true,
                         "summary-perf-ascii.txt");
+}
+
+/* The number of the last event received, and how long callbacks took, for each attribute. */
+static void test_verbose(void **state)
+{
+    (void)state;
+    assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+    snapshot_t *previous = snapshot_of_file(START, "native-10.3.3-steady.json");
+    snapshot_t *current = snapshot_of_file(START + 10, "native-10.3.3-lossy-detected.json");
+    const summary_options_t options = {.perf = true, .verbose = true};
+    char *text = print_with(previous, current, options);
+    assert_string_equal(text, content_of("summary-verbose.txt"));
+    free(text);
+    text = print_with(NULL, current, (summary_options_t){.verbose = true});
+    assert_non_null(strstr(text, "server counter"));
+    assert_null(strstr(text, "by attribute"));
+    free(text);
+    setlocale(LC_CTYPE, "C");
+    snapshot_destroy(&previous);
+    snapshot_destroy(&current);
+}
+
+/* Events of many attributes, in any order, some without a name, and duplicates. */
+static void test_rows_by_attribute(void **state)
+{
+    (void)state;
+    response_receive_sample_t samples[] = {
+        {.attr_name = (char *)"b", .process_micros = 3},
+        {.attr_name = (char *)"a", .process_micros = 5},
+        {.attr_name = NULL, .process_micros = 7},
+        {.attr_name = (char *)"b", .process_micros = 1},
+        {.attr_name = (char *)"a", .process_micros = 500, .discarded = true},
+        {.attr_name = (char *)"c", .process_micros = NAN},
+    };
+    const response_t response = {.receive_samples = samples,
+                                 .receive_sample_count = sizeof samples / sizeof *samples};
+    size_t count = 0;
+    perf_row_t *rows = perf_rows_by_attribute(&response, &count);
+    assert_int_equal(count, 4);
+    static const char *const labels[] = {"", "a", "b", "c"};
+    static const size_t counts[] = {1, 1, 2, 0};
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(rows[i].label, labels[i]);
+        assert_int_equal(rows[i].statistics.count, counts[i]);
+    }
+    assert_true(rows[2].statistics.mean == 2);
+    free(rows);
+    const response_t nothing = {0};
+    rows = perf_rows_by_attribute(&nothing, &count);
+    assert_int_equal(count, 0);
+    free(rows);
 }
 
 /* What the consumer thread is doing, and what the agent misses, is a matter of findings. */
@@ -746,6 +810,8 @@ int main(void)
         cmocka_unit_test(test_first_snapshot),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_perf),
+        cmocka_unit_test(test_verbose),
+        cmocka_unit_test(test_rows_by_attribute),
         cmocka_unit_test(test_agent),
         cmocka_unit_test(test_at_least_so_many_are_lost),
         cmocka_unit_test(test_losses_of_an_unknown_time_are_no_news),

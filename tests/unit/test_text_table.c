@@ -9,19 +9,25 @@
 
 #include "monitor/view/text/text_table.h"
 
-/* Prints the table and compares; frees the table. */
-static void assert_printed(text_table_t *table, const char *indent, const char *expected)
+/* Prints the table, in lines of at most width, and compares; frees the table. */
+static void assert_narrow(text_table_t *table, const char *indent, size_t width,
+                          const char *expected)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    text_table_print(table, out, indent, NULL);
+    text_table_print(table, out, indent, &(text_style_t){.width = width});
     fclose(out);
     assert_string_equal(text, expected);
     free(text);
     text_table_destroy(&table);
     assert_null(table);
+}
+
+static void assert_printed(text_table_t *table, const char *indent, const char *expected)
+{
+    assert_narrow(table, indent, 0, expected);
 }
 
 static void test_empty(void **state)
@@ -128,6 +134,31 @@ static void test_text_is_made_printable(void **state)
     assert_printed(table, "", "na?me\na?[2Jb??\ncaf?\n");
 }
 
+/* Columns that can be left out are, before a name can't be told from others. */
+static void test_names_are_kept(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {70, 45, 38};
+    static const char *const expected[] = {
+        "name                                       n  more\n"
+        "a/name/that/is/longer/than/forty/cells/x  12  34\n",
+        "name                                       n\n"
+        "a/name/that/is/longer/than/forty/cells/x  12\n",
+        "name                                 n\n"
+        "a/name/that/is/longer...ty/cells/x  12\n",
+    };
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        text_table_t *table = text_table_new();
+        text_table_column(table, "name", TEXT_TABLE_NAME);
+        text_table_column(table, "n", TEXT_TABLE_RIGHT);
+        text_table_column(table, "more", TEXT_TABLE_OPTIONAL);
+        text_table_cell(table, "a/name/that/is/longer/than/forty/cells/x");
+        text_table_cell(table, "12");
+        text_table_cell(table, "34");
+        assert_narrow(table, "", widths[i], expected[i]);
+    }
+}
+
 static void test_many_cells(void **state)
 {
     (void)state;
@@ -155,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_incomplete_row),
         cmocka_unit_test(test_utf8_width),
         cmocka_unit_test(test_text_is_made_printable),
+        cmocka_unit_test(test_names_are_kept),
         cmocka_unit_test(test_many_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* What the agent reads from the names of topics, and which names it makes of them. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,10 +233,43 @@ static void names_are_composed_with_and_without_a_database(void **state)
     assert_false(topic_name_compose(names, "a/b/c", attribute, "change"));
 }
 
+static bool is_subscribed(const char *topic)
+{
+    return topic_name_is_subscribed(topic, strlen(topic));
+}
+
+static void made_up_names_begin_with_those_of_others(void **state)
+{
+    (void)state;
+    static const char *const types[] = {
+        "change",    "periodic",   "archive", "user_event",  "alarm",
+        "attr_conf", "data_ready", "pipe",    "idl5_change", "idl4_attr_conf",
+    };
+    char topic[128];
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        snprintf(topic, sizeof topic, "%s.%s", DEVICE, types[i]);
+        assert_true(is_subscribed(topic));
+        snprintf(topic, sizeof topic, "%s.%s1", DEVICE, types[i]);
+        assert_false(is_subscribed(topic));
+        snprintf(topic, sizeof topic, "%s.%s.%s", DEVICE, types[i], types[i]);
+        assert_false(is_subscribed(topic));
+    }
+    assert_true(is_subscribed("tango://host.change:1/a/b.pipe/c/d.idl5_change"));
+    assert_true(is_subscribed("tango://h:1/a/b/c.intr_change"));
+    assert_true(is_subscribed("tango://h:1/dserver/a/b.heartbeat"));
+    assert_false(is_subscribed("tango://h:1/dserver/a/b.heartbeat.heartbeat"));
+    assert_false(is_subscribed("tango://h:1/dserver/a/b.heartbeat1"));
+    assert_false(is_subscribed("tango://h:1/a/b/c/d.unknown"));
+    assert_false(is_subscribed("tango://h:1/a/b/c/d."));
+    assert_false(is_subscribed("tango://h:1"));
+    assert_false(is_subscribed("a/b/c/d.change"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stream_names_lose_their_idl_level),
+        cmocka_unit_test(made_up_names_begin_with_those_of_others),
         cmocka_unit_test(levels_are_those_of_the_data),
         cmocka_unit_test(event_types_have_no_level),
         cmocka_unit_test(attribute_names_are_found),

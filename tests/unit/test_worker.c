@@ -24,7 +24,7 @@ static int setup(void **state)
     const target_t target = {.name = (char *)"test/pub/1"};
     workers = (workers_t){0};
     char *error = NULL;
-    assert_true(workers_init(&workers, &target, 1, &error));
+    assert_true(workers_init(&workers, &target, 1, PATIENCE_S, &error));
     worker = workers.all[0];
     assert_true(worker_start(worker, &error));
     assert_null(error);
@@ -91,7 +91,7 @@ static void test_connects(void **state)
     (void)state;
     assert_done(TASK_CONNECT);
     assert_string_equal(worker->admin.name, "dserver/pub/1");
-    assert_non_null(worker->device);
+    assert_true(link_is_connected(worker->link));
     assert_true(worker_has_query(&worker->commands));
     assert_true(worker_has_perf(&worker->commands));
     assert_int_equal(fake_server_begun(server, FAKE_QUERY), 0);
@@ -319,7 +319,7 @@ static void test_one_without_a_thread_is_ended(void **state)
     const target_t target = {.name = (char *)"test/pub/2", .optional = true};
     workers_t others = {0};
     char *error = NULL;
-    assert_true(workers_init(&others, &target, 1, &error));
+    assert_true(workers_init(&others, &target, 1, PATIENCE_S, &error));
     assert_string_equal(others.all[0]->name, "test/pub/2");
     assert_true(others.all[0]->optional);
     assert_true(workers_clear(&others));

@@ -2,7 +2,10 @@
 
 Every PyTango device server of the environment that this package is installed in has the agent
 loaded, by a start-up hook: nothing needs to be imported or called for that.
-``SKA_TANGO_EVENT_AGENT=off`` in the environment switches it off. ::
+``SKA_TANGO_EVENT_AGENT=off`` in the environment switches it off.
+
+:func:`parse` reads an answer, :func:`read` the polls of recordings; :func:`rows` tells what changed in
+them. ::
 
     import tango
     from ska_tango_event_monitor import parse
@@ -18,6 +21,7 @@ loaded, by a start-up hook: nothing needs to be imported or called for that.
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any, List
 
 import _ska_tango_event_agent
 
@@ -38,27 +42,96 @@ from .answer import (
     parse,
 )
 
+if TYPE_CHECKING:
+    from .recordings import Poll, RecordingError, RecordingWarning, Reply, read
+    from .responses import (
+        ClientPerfSample,
+        ClientPerfSummary,
+        ClientResponse,
+        QueryEventSystemResponse,
+        ResponseChangeSummary,
+        SampleStatistics,
+        ServerPerfSample,
+        ServerPerfSummary,
+        ServerResponse,
+    )
+    from .tables import Row, findings, rows, totals
+
 __version__ = "@VERSION@"
 
 __all__ = [
     "AgentInfo",
     "AnswerError",
     "Client",
+    "ClientPerfSample",
+    "ClientPerfSummary",
+    "ClientResponse",
     "ConsumerThread",
     "EventChannel",
     "EventStream",
     "EventSystem",
     "Histogram",
     "NotConnected",
+    "Poll",
     "PushSample",
+    "QueryEventSystemResponse",
     "ReceiveSample",
+    "RecordingError",
+    "RecordingWarning",
+    "Reply",
+    "ResponseChangeSummary",
+    "Row",
+    "SampleStatistics",
     "Server",
+    "ServerPerfSample",
+    "ServerPerfSummary",
+    "ServerResponse",
     "Subscription",
     "agent_path",
     "enable",
+    "findings",
     "parse",
     "program_path",
+    "read",
+    "rows",
+    "totals",
 ]
+
+#: Imported when it is first used: every server that asks parse() imports this package.
+_LATER = {
+    "ClientPerfSample": "responses",
+    "ClientPerfSummary": "responses",
+    "ClientResponse": "responses",
+    "Poll": "recordings",
+    "QueryEventSystemResponse": "responses",
+    "RecordingError": "recordings",
+    "RecordingWarning": "recordings",
+    "Reply": "recordings",
+    "ResponseChangeSummary": "responses",
+    "Row": "tables",
+    "SampleStatistics": "responses",
+    "ServerPerfSample": "responses",
+    "ServerPerfSummary": "responses",
+    "ServerResponse": "responses",
+    "findings": "tables",
+    "read": "recordings",
+    "rows": "tables",
+    "totals": "tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # pylint: disable=import-outside-toplevel
+
+    value = getattr(importlib.import_module("." + _LATER[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def agent_path() -> str:

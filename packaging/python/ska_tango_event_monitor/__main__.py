@@ -6,7 +6,7 @@ import sys
 from . import program_path
 
 
-def main():
+def main() -> None:
     """Become the monitor, with this program's arguments."""
     try:
         path = program_path()

@@ -15,7 +15,10 @@ import datetime
 import json
 import sys
 from dataclasses import dataclass, field, fields
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union, overload
+
+if TYPE_CHECKING:
+    from .recordings import Poll, Reply
 
 __all__ = [
     "AgentInfo",
@@ -198,6 +201,10 @@ class AgentInfo:
     tango_version: Optional[str] = None
     pid: Optional[int] = None
     attached: Optional[datetime.datetime] = None
+    #: ``"at start"``, or ``"late"`` if it came into a process that had been running.
+    loaded: Optional[str] = None
+    #: When the process began.
+    process_started: Optional[datetime.datetime] = None
     #: When it answered, by its host's clock.
     time: Optional[datetime.datetime] = None
     uncounted: Optional[int] = None
@@ -547,13 +554,49 @@ def _loaded(answer: Union[str, bytes, Dict[str, Any]]) -> Any:
     return answer
 
 
-def parse(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
-    """Parse an answer of ``QueryEventSystem`` or ``QueryEventAgent``: its text, or the result of
-    ``json.loads``, such as the ``data`` of a server in a line of a recording.
+@overload
+def parse(answer: Union[str, bytes, "Reply"]) -> EventSystem: ...
 
-    Raises :class:`AnswerError`, a ``ValueError``, if it isn't one. Unknown keys are ignored: newer
-    servers may have more.
+
+@overload
+def parse(answer: "Poll") -> Dict[str, EventSystem]: ...
+
+
+@overload
+def parse(answer: Dict[str, Any]) -> Any: ...
+
+
+def parse(answer: Any) -> Any:
+    """Parse an answer of ``QueryEventSystem`` or ``QueryEventAgent``: its text, or the result of
+    ``json.loads``.
+
+    What was recorded is taken, too: a :class:`Reply` of a recording, or the dict that it is in a line
+    (``{"data": ...}``); and a whole :class:`Poll`, or line, whose result is {server: answer} of those
+    that answered.
+
+    Raises :class:`AnswerError`, a ``ValueError``, if it isn't one, or if a reply has none. Unknown
+    keys are ignored: newer servers may have more.
     """
+    if isinstance(answer, dict):
+        if not {"version", "server", "client"} & set(answer):
+            if isinstance(answer.get("replies"), dict):
+                replies = answer["replies"].items()
+                return {server: parse(reply) for server, reply in replies if isinstance(reply, dict) and "data" in reply}
+            if isinstance(answer.get("data"), dict):
+                return _parsed(answer["data"])
+            if isinstance(answer.get("error"), str):
+                raise AnswerError(answer["error"])
+        return _parsed(answer)
+    if hasattr(answer, "replies") and hasattr(answer, "answers"):
+        return answer.answers
+    if hasattr(answer, "answer") and hasattr(answer, "error"):
+        if answer.answer is None:
+            raise AnswerError(answer.error)
+        return answer.answer
+    return _parsed(answer)
+
+
+def _parsed(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
     values = _loaded(answer)
     _check_json([values])
     legacy = isinstance(values, dict) and "version" not in values
@@ -574,6 +617,8 @@ def parse(answer: Union[str, bytes, Dict[str, Any]]) -> EventSystem:
             tango_version=agent.text("tango_version"),
             pid=agent.count("pid"),
             attached=agent.time("attached"),
+            loaded=agent.text("loaded"),
+            process_started=agent.time("process_started"),
             time=agent.time("time"),
             uncounted=agent.count("uncounted"),
             unknown_topic_event_count=agent.count("unknown_topic_event_count"),

@@ -250,11 +250,15 @@ static void write_stream(json_writer_t *json, const named_stream_t *stream, int6
     const stream_view_t *view = &stream->view;
     json_key(json, stream->name);
     json_open_object(json);
-    if (view->uncountable) {
+    if (view->uncountable || view->partial)
         key_null(json, "pushed_event_count");
+    else
+        key_count(json, "pushed_event_count", view->pushed_event_count);
+    if (view->uncountable) {
+        key_null(json, "known_pushed_event_count");
         key_null(json, "byte_count");
     } else {
-        key_count(json, "pushed_event_count", view->pushed_event_count);
+        key_count(json, "known_pushed_event_count", view->pushed_event_count);
         key_count(json, "byte_count", view->byte_count);
     }
     key_time(json, "last_event", view->last_event_ns);
@@ -277,7 +281,8 @@ static void write_server(answer_t *self, streams_t *streams, samples_t *samples,
     begin_list(self, LIST_COUNTERS);
     json_open_object(json);
     for (size_t i = 0; i < count; i++)
-        if (!published[i].view.uncountable && has_space(self, LIST_COUNTERS))
+        if (!published[i].view.uncountable && !published[i].view.partial &&
+            has_space(self, LIST_COUNTERS))
             key_count(json, published[i].name, published[i].view.pushed_event_count);
     json_close_object(json);
     write_push_samples(json, self->dialect, samples, reader);
@@ -401,7 +406,10 @@ static void write_channels(answer_t *self, streams_t *streams)
         json_key(json, channels[i]->name);
         json_open_object(json);
         json_key(json, "endpoint");
-        json_string(json, view.endpoint);
+        if (view.endpoint[0])
+            json_string(json, view.endpoint);
+        else
+            json_null(json);
         if (!self->dialect->is_legacy) {
             json_key(json, "event_endpoint");
             if (view.event_endpoint[0])
@@ -423,7 +431,8 @@ static void write_not_connected(answer_t *self, subscriptions_t *subscriptions)
 {
     json_writer_t *json = self->json;
     begin_list(self, LIST_NOT_CONNECTED);
-    if (!atomic_load_explicit(&subscriptions->watched, memory_order_acquire)) {
+    if (!atomic_load_explicit(&subscriptions->watched, memory_order_acquire) ||
+        atomic_load_explicit(&subscriptions->older, memory_order_acquire)) {
         json_null(json);
         return;
     }
@@ -553,6 +562,11 @@ static void key_unwatched(json_writer_t *json, counts_t *counts)
     json_string(json, text);
 }
 
+const char *answer_loaded(const answer_origin_t *origin)
+{
+    return origin->is_late ? "late" : "at start";
+}
+
 static void write_agent(answer_t *self, counts_t *counts, const answer_origin_t *origin)
 {
     streams_t *streams = &counts->streams;
@@ -568,7 +582,10 @@ static void write_agent(answer_t *self, counts_t *counts, const answer_origin_t 
         json_null(json);
     json_key(json, "pid");
     json_integer(json, getpid());
+    json_key(json, "loaded");
+    json_string(json, answer_loaded(origin));
     key_time(json, "attached", origin->attached_ns);
+    key_time(json, "process_started", origin->process_ns);
     key_time(json, "time", clock_realtime_ns());
     /* How often something was not counted because a table was full. */
     key_count(json, "uncounted",

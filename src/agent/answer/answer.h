@@ -17,8 +17,14 @@ typedef enum { ANSWER_VERSION_1, ANSWER_LEGACY } answer_schema_t;
 /* What the answer says about the agent itself. */
 typedef struct {
     char tango_version[32]; /* "" if not known */
-    int64_t attached_ns;    /* CLOCK_REALTIME */
+    int64_t attached_ns;    /* when it began to watch; CLOCK_REALTIME */
+    int64_t process_ns;     /* when the process began; likewise, or CLOCK_NEVER if not known */
+    bool is_late;           /* the process had run before without being watched */
+    bool is_detached;       /* nothing is watched any more */
 } answer_origin_t;
+
+/* "at start" or "late". */
+const char *answer_loaded(const answer_origin_t *origin);
 
 /*
  * The answer, NUL-terminated, owned by the caller (free); NULL if memory ran out. It contains the

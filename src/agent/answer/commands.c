@@ -2,9 +2,16 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "agent/answer/identity.h"
 #include "agent/counts/counts.h"
+#include "agent/platform/clocks.h"
+#include "agent/platform/leaving.h"
 #include "agent/platform/log.h"
+#include "agent/platform/process_start.h"
+#include "agent/tango/command_gate.h"
 #include "agent/tango/commands_abi.h"
 #include "agent/tango/libtango.h"
 
@@ -12,11 +19,15 @@ static const elf_image_t *libtango;
 static answer_origin_t origin;
 static answer_schema_t schema;
 
-void commands_init(const elf_image_t *the_libtango, answer_schema_t the_schema, int64_t attached_ns)
+void commands_init(const elf_image_t *the_libtango, answer_schema_t the_schema, int64_t attached_ns,
+                   bool is_late)
 {
     libtango = the_libtango;
     schema = the_schema;
     origin.attached_ns = attached_ns;
+    if (origin.process_ns == CLOCK_NEVER)
+        origin.process_ns = process_start_ns();
+    origin.is_late = is_late;
     libtango_version(libtango, origin.tango_version, sizeof origin.tango_version);
 }
 
@@ -32,7 +43,8 @@ static samples_reader_t agent_reader;
 static char *query(samples_reader_t *reader, answer_schema_t in_schema)
 {
     pthread_mutex_lock(&query_mutex);
-    char *answer = answer_query(&agent_counts, reader, in_schema, &origin);
+    char *answer =
+        origin.is_detached ? strdup("") : answer_query(&agent_counts, reader, in_schema, &origin);
     pthread_mutex_unlock(&query_mutex);
     return answer;
 }
@@ -89,20 +101,52 @@ static const tango_command_t commands[] = {
      TANGO_DEV_VOID, "", enable_perf_mon},
 };
 
-/* ---- adding them ---- */
+char *commands_run(const char *name, const char *argument, const char **error)
+{
+    pthread_mutex_lock(&query_mutex);
+    bool detached = origin.is_detached;
+    pthread_mutex_unlock(&query_mutex);
+    *error = "the agent is detached";
+    if (detached)
+        return NULL;
+    *error = "unknown command";
+    for (size_t i = 0; libtango && i < sizeof commands / sizeof *commands; i++) {
+        const tango_command_t *command = &commands[i];
+        if (strcmp(command->name, name) != 0)
+            continue;
+        char *answer = command->action(strcmp(argument, "true") == 0);
+        *error = "out of memory";
+        return answer || command->out_type == TANGO_DEV_STRING ? answer : strdup("");
+    }
+    return NULL;
+}
 
-static tango_addition_t add_commands(bool device_is_held)
+char *commands_identify(void)
+{
+    pthread_mutex_lock(&query_mutex);
+    answer_origin_t now = origin;
+    pthread_mutex_unlock(&query_mutex);
+    return identity_text(libtango, &now, commands_are_pending());
+}
+
+/* ---- adding and removing them ---- */
+
+static libtango_command_handler_t *original_command_handler;
+static pthread_mutex_t change_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool wanted;
+static _Atomic bool pending; /* they aren't as wanted yet */
+
+static tango_addition_t change_commands(bool device_is_held)
 {
     size_t skip = libtango_has_query_event_system(libtango) ? 1 : 0;
     size_t count = sizeof commands / sizeof *commands - skip;
+    if (!wanted)
+        return commands_abi_remove(commands + skip, count, device_is_held);
     tango_addition_t result = commands_abi_add(libtango, commands + skip, count, device_is_held);
     if (result == TANGO_ADDED)
         log_line(LOG_INFO, "attached to Tango %s (%s)", origin.tango_version, libtango->path);
     return result;
 }
-
-static libtango_command_handler_t *original_command_handler;
-static _Atomic bool commands_pending;
 
 /*
  * The thread that comes here holds the admin device's monitor, so commands can be added without
@@ -110,15 +154,32 @@ static _Atomic bool commands_pending;
  */
 static void *hook_command_handler(void *device_class, void *device, void *command, void *argument)
 {
-    static atomic_flag adding = ATOMIC_FLAG_INIT;
-    if (atomic_load_explicit(&commands_pending, memory_order_acquire) &&
-        commands_abi_is_admin_device(device) && !atomic_flag_test_and_set(&adding)) {
-        if (atomic_load(&commands_pending))
-            atomic_store(&commands_pending, add_commands(true) == TANGO_BUSY);
-        atomic_flag_clear(&adding);
+    if (atomic_load_explicit(&pending, memory_order_acquire) &&
+        commands_abi_is_admin_device(device) && pthread_mutex_trylock(&change_mutex) == 0) {
+        if (atomic_load(&pending)) {
+            tango_addition_t result = change_commands(true);
+            atomic_store(&pending, result == TANGO_BUSY || result == TANGO_NO_DEVICE);
+        }
+        pthread_mutex_unlock(&change_mutex);
     }
     return original_command_handler(device_class, device, command, argument);
 }
+
+/* A server begins to end: it deletes its devices, the admin device at last, while a thread of ours
+ * may be adding commands to that, which is waited for. */
+static libtango_shutdown_t *original_shutdown;
+
+static void hook_shutdown(void *util)
+{
+    leaving_begins();
+    original_shutdown(util);
+}
+
+static const libtango_hook_t shutdown_hook = {
+    .symbol = LIBTANGO_SHUTDOWN,
+    .replacement = (void *)hook_shutdown,
+    .original = (void **)&original_shutdown,
+};
 
 static const libtango_hook_t command_handler_hook = {
     .symbol = LIBTANGO_COMMAND_HANDLER,
@@ -126,24 +187,84 @@ static const libtango_hook_t command_handler_hook = {
     .original = (void **)&original_command_handler,
 };
 
-/* If the admin device is busy when a server starts, for longer than Tango waits for it, they are
- * added with the next command that it executes. */
-static void begin_adding(void)
+/* If the admin device is busy for longer than Tango waits for it, or isn't there yet, the rest is
+ * done with the next command that it executes. */
+static void change(void)
 {
-    if (add_commands(false) != TANGO_BUSY)
+    tango_addition_t result = change_commands(false);
+    atomic_store(&pending, result == TANGO_BUSY || result == TANGO_NO_DEVICE);
+    if (!atomic_load(&pending))
         return;
-    atomic_store(&commands_pending, true);
-    if (libtango_hook(libtango, &command_handler_hook, 1) > 0)
+    bool hooked = libtango_hook(libtango, &command_handler_hook, 1) > 0 || original_command_handler;
+    static bool said;
+    if (result == TANGO_NO_DEVICE && !said)
+        log_line(LOG_INFO, "no admin device yet; it gets the agent's commands once it is there");
+    said = true;
+    if (result == TANGO_NO_DEVICE)
+        return;
+    if (hooked && wanted)
         log_line(LOG_INFO, "the admin device is busy; the agent's commands are added with the next "
                            "command that it executes");
-    else
+    else if (!hooked && wanted)
         log_line(LOG_ERROR, "the admin device is busy, and the agent's commands can't be added "
                             "later; they are missing until the server is restarted");
 }
 
+static void want(bool whether)
+{
+    static bool settled;
+    pthread_mutex_lock(&change_mutex);
+    if (!original_shutdown)
+        libtango_hook(libtango, &shutdown_hook, 1);
+    if ((!settled || wanted != whether || atomic_load(&pending)) && leaving_not_yet()) {
+        settled = true;
+        wanted = whether;
+        change();
+        leaving_done();
+    }
+    pthread_mutex_unlock(&change_mutex);
+}
+
 void commands_add(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (libtango)
-        pthread_once(&once, begin_adding);
+        want(true);
+}
+
+bool commands_are_pending(void)
+{
+    return atomic_load(&pending);
+}
+
+static void set_detached(bool detached, int64_t attached_ns)
+{
+    pthread_mutex_lock(&query_mutex);
+    origin.is_detached = detached;
+    if (!detached) {
+        origin.attached_ns = attached_ns;
+        origin.is_late = true;
+    }
+    pthread_mutex_unlock(&query_mutex);
+}
+
+void commands_detach(void)
+{
+    set_detached(true, 0);
+    if (libtango)
+        want(false);
+}
+
+void commands_attach_again(int64_t attached_ns)
+{
+    set_detached(false, attached_ns);
+    commands_add();
+}
+
+void commands_forget(void)
+{
+    query_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    change_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    command_gate_forget();
+    leaving_forget();
+    identity_forget();
 }

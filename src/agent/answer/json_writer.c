@@ -113,6 +113,46 @@ void json_string(json_writer_t *self, const char *value)
     append(self, "\"", 1);
 }
 
+/* The character that begins there, of so many bytes; U+FFFD for a byte that begins none. */
+static uint32_t decode(const char *text, size_t *length)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char first = (unsigned char)*text;
+    size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    uint32_t character = size == 1 ? first : first & (0x7fU >> size);
+    *length = 1;
+    if (first >= 0x80 && (size == 1 || first >= 0xf8))
+        return 0xfffd;
+    for (size_t i = 1; i < size; i++) {
+        if (((unsigned char)text[i] & 0xc0) != 0x80)
+            return 0xfffd;
+        character = character << 6 | ((unsigned char)text[i] & 0x3f);
+    }
+    if (character < smallest[size] || character > 0x10ffff ||
+        (character >= 0xd800 && character < 0xe000))
+        return 0xfffd;
+    *length = size;
+    return character;
+}
+
+void json_utf8(json_writer_t *self, const char *value)
+{
+    begin_value(self);
+    append(self, "\"", 1);
+    for (size_t length; *value; value += length) {
+        char escape[16];
+        const uint32_t character = decode(value, &length);
+        if (character < 0x20 || character == 0x7f || character == '"' || character == '\\' ||
+            character == 0xfffd) {
+            snprintf(escape, sizeof escape, "\\u%04x", (unsigned)character);
+            append(self, escape, strlen(escape));
+        } else {
+            append(self, value, length);
+        }
+    }
+    append(self, "\"", 1);
+}
+
 static void raw_value(json_writer_t *self, const char *text)
 {
     begin_value(self);

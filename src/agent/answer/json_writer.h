@@ -36,7 +36,10 @@ void json_close_list(json_writer_t *self);
 /* The key of the value that is written next. */
 void json_key(json_writer_t *self, const char *key);
 
+/* Bytes from 0x7f on are written as the characters of these numbers. */
 void json_string(json_writer_t *self, const char *value);
+/* UTF-8; what isn't becomes U+FFFD. */
+void json_utf8(json_writer_t *self, const char *value);
 void json_integer(json_writer_t *self, int64_t value);
 void json_unsigned(json_writer_t *self, uint64_t value);
 void json_bool(json_writer_t *self, bool value);

@@ -23,15 +23,45 @@ static void get_text(_Atomic uint64_t *words, char *text)
     text[CHANNEL_ENDPOINT_SIZE - 1] = '\0';
 }
 
+static void channel_reset(channel_t *self)
+{
+    count_set(&self->heartbeat_count, 0);
+    count_set(&self->missed_heartbeat_count, 0);
+    time_set(&self->last_heartbeat_ns, CLOCK_NEVER);
+    self->last_heartbeat_monotonic_ns = CLOCK_NEVER;
+}
+
+void channel_adopt(channel_t *self)
+{
+    seqlock_write_begin(&self->sequence);
+    atomic_store_explicit(&self->forgotten, false, memory_order_release);
+    channel_reset(self);
+    set_text(self->endpoint, "");
+    set_text(self->event_endpoint, "");
+    atomic_store_explicit(&self->connected, true, memory_order_release);
+    seqlock_write_end(&self->sequence);
+}
+
+void channel_forget(channel_t *self)
+{
+    atomic_store_explicit(&self->forgotten, true, memory_order_release);
+    atomic_store_explicit(&self->connected, false, memory_order_release);
+}
+
+bool channel_is_forgotten(channel_t *self)
+{
+    return atomic_load_explicit(&self->forgotten, memory_order_acquire);
+}
+
 void channel_connect(channel_t *self, const char *endpoint, bool again)
 {
     seqlock_write_begin(&self->sequence);
-    if (!again) {
-        count_set(&self->heartbeat_count, 0);
-        count_set(&self->missed_heartbeat_count, 0);
-        time_set(&self->last_heartbeat_ns, CLOCK_NEVER);
-        self->last_heartbeat_monotonic_ns = CLOCK_NEVER;
+    if (atomic_exchange(&self->forgotten, false)) {
+        again = false;
+        set_text(self->event_endpoint, "");
     }
+    if (!again)
+        channel_reset(self);
     atomic_store_explicit(&self->connected, true, memory_order_release);
     set_text(self->endpoint, endpoint);
     seqlock_write_end(&self->sequence);

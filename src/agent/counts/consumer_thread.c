@@ -24,6 +24,15 @@ void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *t
     seqlock_write_end(&self->sequence);
 }
 
+void consumer_forget(consumer_thread_t *self)
+{
+    atomic_store_explicit(&self->thread_id, 0, memory_order_release);
+    atomic_store_explicit(&self->topic, NULL, memory_order_release);
+    atomic_store_explicit(&self->longest_topic, NULL, memory_order_release);
+    time_set(&self->longest_ns, 0);
+    time_set(&self->delay_count, 0);
+}
+
 bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_ns)
 {
     uint32_t begun;

@@ -46,6 +46,10 @@ typedef struct {
 void consumer_enters(consumer_thread_t *self, consumer_state_t state, topic_t *topic,
                      int64_t now_ns);
 
+/* Nothing was watched for a while: what it does isn't known, until it does something. By any
+ * thread. */
+void consumer_forget(consumer_thread_t *self);
+
 /* Returns false if there is no consumer thread: this process has never subscribed. */
 bool consumer_view(consumer_thread_t *self, consumer_view_t *view, int64_t now_ns);
 

@@ -40,6 +40,22 @@ static bool is_counted_call(stream_t *self, published_t *published, push_call_t 
     return call->counts && !same;
 }
 
+void stream_forget(stream_t *self)
+{
+    time_set(&self->last_subscription_ns, CLOCK_NEVER);
+}
+
+/*
+ * Whether the stream may have had subscribers before the agent watched, though it sends no counter
+ * that would show it.
+ */
+static bool may_be_older(const stream_t *self, published_t *published)
+{
+    return published->lacks_counters &&
+           atomic_load_explicit(&published->joined_late, memory_order_relaxed) &&
+           topic_name_has_no_database(self->entry.name, self->entry.name_length);
+}
+
 /*
  * Whether somebody subscribed to the stream under its name without "#dbase=no". Nothing is ever
  * sent under that name; it is counted as this stream.
@@ -75,8 +91,12 @@ void stream_pushed(stream_t *self, published_t *published, uint32_t counter, pus
         return;
     }
     if (has_no_counter) {
+        bool older = !atomic_load_explicit(&self->partial, memory_order_relaxed) &&
+                     may_be_older(self, published);
+        if (older)
+            atomic_store_explicit(&self->partial, true, memory_order_release);
         if (!atomic_load_explicit(&self->counted, memory_order_relaxed) &&
-            !take_over_subscription(self, published))
+            !take_over_subscription(self, published) && !older)
             return;
         more = is_counted_call(self, published, call) ? 1 : 0;
     } else if (call->watched && !call->counts) {
@@ -124,6 +144,7 @@ bool stream_view(stream_t *self, stream_view_t *view)
         begun = seqlock_read_begin(&self->sequence);
         view->pushed_event_count = count_get(&self->pushed_event_count);
         view->byte_count = count_get(&self->byte_count);
+        view->partial = atomic_load_explicit(&self->partial, memory_order_acquire);
         view->uncountable = atomic_load_explicit(&self->uncountable, memory_order_acquire);
         view->last_event_ns = time_get(&self->last_event_ns);
         view->last_subscription_ns = time_get(&self->last_subscription_ns);

@@ -24,6 +24,7 @@ typedef struct {
     _Atomic int64_t last_subscription_ns;
     _Atomic uint32_t counter;          /* the last server counter that was sent */
     _Atomic bool uncountable;          /* see stream_view_t */
+    _Atomic bool partial;              /* likewise */
     _Atomic bool replaced;             /* cppTango counts under this name and sends under another */
     _Atomic(histogram_t *) push_times; /* NULL until one was sampled */
 
@@ -39,6 +40,11 @@ typedef struct {
 
     /* Set before anything is counted: a stream's first subscription can't be watched. */
     bool starts_unwatched;
+    /* Likewise: this libtango sends no counters without a database (9.3). */
+    bool lacks_counters;
+
+    /* There may be streams that had subscribers before the agent watched. */
+    _Atomic bool joined_late;
 } published_t;
 
 /*
@@ -55,7 +61,11 @@ typedef struct {
     /* It sends no counters, and it isn't known which of its messages are copies: neither
      * pushed_event_count nor byte_count is known. */
     bool uncountable;
-    uint64_t pushed_event_count; /* since the stream's first subscription */
+    /* It sends no counters, and had subscribers, or may have had, before the agent watched: how
+     * many were pushed then isn't known. */
+    bool partial;
+    uint64_t pushed_event_count; /* since the stream's first subscription, or if partial, those that
+                                  * the agent has seen */
     uint64_t byte_count;         /* of all frames of these events, each event once */
     int64_t last_event_ns;       /* CLOCK_REALTIME, or CLOCK_NEVER */
     /* When a client last subscribed or confirmed; CLOCK_NEVER if not known (before the agent was
@@ -91,6 +101,10 @@ listeners_t stream_listeners(const stream_view_t *view, int64_t now_ns);
  */
 void stream_pushed(stream_t *self, published_t *published, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns);
+
+/* Nothing was watched for a while: when a client last subscribed or confirmed isn't known. By any
+ * thread. */
+void stream_forget(stream_t *self);
 
 /* Records how long push_event took for one event of the stream; by any thread. */
 void stream_push_took(stream_t *self, int64_t duration_ns);

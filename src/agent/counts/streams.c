@@ -17,6 +17,19 @@ void streams_init(streams_t *self)
     table_init(&self->channels, sizeof(channel_t), STREAMS_LIMIT);
 }
 
+void streams_join_late(streams_t *self)
+{
+    atomic_store(&self->published.joined_late, true);
+    for (table_entry_t *one = atomic_load(&self->topics.newest); one; one = one->older)
+        topic_forget((topic_t *)one);
+    for (table_entry_t *one = atomic_load(&self->channels.newest); one; one = one->older)
+        channel_forget((channel_t *)one);
+    for (table_entry_t *one = atomic_load(&self->published.streams.newest); one; one = one->older)
+        stream_forget((stream_t *)one);
+    consumer_forget(&self->consumer);
+    atomic_store(&self->unknown_topic_count, 0);
+}
+
 void streams_clear(streams_t *self)
 {
     for (table_entry_t *one = atomic_load(&self->published.streams.newest); one; one = one->older)
@@ -99,30 +112,28 @@ static bool is_subscribed(topic_t *topic)
     return atomic_load_explicit(&topic->subscribed, memory_order_relaxed);
 }
 
-static bool begins_with(const table_entry_t *entry, const char *name, size_t length)
+/* Whether there may be subscriptions that the agent hasn't seen being made. */
+static bool may_be_older(streams_t *self)
 {
-    return entry->name_length > length && memcmp(entry->name, name, length) == 0;
+    return !self->client_connected ||
+           atomic_load_explicit(&self->published.joined_late, memory_order_relaxed);
 }
 
-/* A topic that was subscribed before the agent was loaded, unless the name is made up. */
+/* A topic that was subscribed before the agent watched, unless the name is made up. */
 static topic_t *adopt(streams_t *self, const char *name, size_t length)
 {
-    if (self->client_connected || self->adopted_count >= STREAMS_ADOPTED_LIMIT)
-        return NULL;
-    table_entry_t *newest = atomic_load_explicit(&self->topics.newest, memory_order_acquire);
-    for (const table_entry_t *one = newest; one; one = one->older)
-        if (one->name_length < length && memcmp(one->name, name, one->name_length) == 0)
+    topic_t *topic = streams_known_topic(self, name, length);
+    if (!topic) {
+        if (!may_be_older(self) || self->adopted_count >= STREAMS_ADOPTED_LIMIT ||
+            topic_name_is_heartbeat(name, length) || !topic_name_is_subscribed(name, length))
             return NULL;
-    topic_t *adopted = (topic_t *)table_get(&self->topics, name, length);
-    if (!adopted)
-        return NULL;
-    /* And those that came earlier and begin with this one were made up. */
-    for (table_entry_t *one = newest; one; one = one->older)
-        if (begins_with(one, name, length))
-            atomic_store_explicit(&((topic_t *)one)->subscribed, false, memory_order_release);
-    self->adopted_count++;
-    topic_subscribe(adopted);
-    return adopted;
+        topic = (topic_t *)table_get(&self->topics, name, length);
+        if (!topic)
+            return NULL;
+        self->adopted_count++;
+    }
+    topic_adopt(topic);
+    return topic;
 }
 
 /* Remembers the host of a topic that is subscribed to. */
@@ -162,9 +173,11 @@ static topic_t *topic_of_another_host(streams_t *self, const char *name, size_t 
 topic_t *streams_topic(streams_t *self, const char *name, size_t length)
 {
     topic_t *topic = streams_known_topic(self, name, length);
-    if (topic)
+    bool forgotten = topic && topic_is_forgotten(topic);
+    if (topic && !forgotten)
         return topic;
-    if (self->several_hosts && !topic_name_has_no_database(name, length))
+    topic = NULL;
+    if (!forgotten && self->several_hosts && !topic_name_has_no_database(name, length))
         topic = topic_of_another_host(self, name, length);
     if (!topic)
         topic = adopt(self, name, length);
@@ -312,18 +325,41 @@ static void connect_topic(streams_t *self, const wire_control_t *command, int64_
     if (!channel)
         channel = channel_of_event_endpoint(self, command->endpoint);
     topic_connect(topic, again, port_of(command->endpoint), channel, now_ns);
+    if (origin == CONTROL_UNKNOWN) /* its sender was there before the agent */
+        topic_callbacks_unknown(topic);
     if (self->several_hosts)
         note_host(self, &topic->entry);
     if (channel)
         channel_set_event_endpoint(channel, command->endpoint);
 }
 
-void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns,
+static channel_t *adopt_channel(streams_t *self, const char *topic, size_t topic_length,
+                                size_t length)
+{
+    channel_t *channel = (channel_t *)table_find(&self->channels, topic, length);
+    if (!channel) {
+        if (!atomic_load_explicit(&self->published.joined_late, memory_order_relaxed) ||
+            self->adopted_channel_count >= STREAMS_ADOPTED_LIMIT ||
+            !topic_name_is_subscribed(topic, topic_length))
+            return NULL;
+        channel = (channel_t *)table_get(&self->channels, topic, length);
+        if (!channel)
+            return NULL;
+        self->adopted_channel_count++;
+    }
+    channel_adopt(channel);
+    return channel;
+}
+
+void streams_heartbeat(streams_t *self, const char *topic, size_t topic_length, int64_t now_ns,
                        int64_t monotonic_ns)
 {
-    if (!topic_name_channel(topic, length, &length))
+    size_t length;
+    if (!topic_name_channel(topic, topic_length, &length))
         return;
     channel_t *channel = (channel_t *)table_find(&self->channels, topic, length);
+    if (!channel || channel_is_forgotten(channel))
+        channel = adopt_channel(self, topic, topic_length, length);
     if (channel)
         channel_heartbeat(channel, now_ns, monotonic_ns);
 }

@@ -22,9 +22,9 @@ enum {
     /* The maximum of streams, topics and channels each; further ones aren't counted, but their
      * number is (see streams_t). */
     STREAMS_LIMIT = 65536,
-    /* The maximum of topics that are assumed to be subscribed because an event arrived; see
-     * streams_topic(). */
-    STREAMS_ADOPTED_LIMIT = 256,
+    /* The maximum of topics, and of channels, that are assumed to be subscribed because an event or
+     * a heartbeat arrived; see streams_topic(). */
+    STREAMS_ADOPTED_LIMIT = 16384,
     STREAMS_HOSTS = 8 /* the maximum of Tango hosts that are distinguished */
 };
 
@@ -54,11 +54,20 @@ typedef struct {
     /* The consumer thread's own. */
     bool client_connected; /* a client's CONNECT_EVENT was seen */
     size_t adopted_count;
+    size_t adopted_channel_count;
     streams_host_t hosts[STREAMS_HOSTS]; /* those of the subscribed topics */
     size_t host_count;
 } streams_t;
 
 void streams_init(streams_t *self);
+
+/*
+ * The agent begins to watch in a process that may have published and subscribed before; or it does
+ * so again after a time in which it has watched nothing: what was counted is forgotten, and
+ * streams, topics and channels are added again with their next event or heartbeat. By one thread at
+ * a time, while nothing is hooked.
+ */
+void streams_join_late(streams_t *self);
 
 /* Frees everything; for tests. */
 void streams_clear(streams_t *self);
@@ -87,11 +96,11 @@ topic_t *streams_known_topic(streams_t *self, const char *name, size_t length);
  * to, which is counted. By the consumer thread.
  *
  * ZeroMQ delivers everything that begins with the name of a subscribed topic, so a publisher may
- * send any number of names: unknown ones aren't added. There are two exceptions. Before the first
- * client's CONNECT_EVENT was seen, an event can only belong to a subscription that is older than
- * the agent, so its topic is adopted; but only a few are, and none that begins with the name of
- * another. And with several Tango hosts, a publisher older than Tango 9.3 sends under the name of
- * its own host, while the topic has the name of the first one.
+ * send any number of names: unknown ones aren't added. There are two exceptions. An event may
+ * belong to a subscription that is older than the agent: before the first client's CONNECT_EVENT
+ * was seen, or if the agent has joined late. Its topic is adopted, if its name can't be made up:
+ * see topic_name_is_subscribed(). And with several Tango hosts, a publisher older than Tango 9.3
+ * sends under the name of its own host, while the topic has the name of the first one.
  */
 topic_t *streams_topic(streams_t *self, const char *name, size_t length);
 
@@ -104,7 +113,8 @@ topic_t *streams_topic(streams_t *self, const char *name, size_t length);
 topic_t *streams_find_topic(streams_t *self, const char *device, const char *attribute,
                             const char *event_name);
 
-/* A heartbeat of that topic has arrived; see channel_heartbeat(). */
+/* A heartbeat of that topic has arrived; see channel_heartbeat(). If the agent has joined
+ * late, its channel is adopted as a topic is. */
 void streams_heartbeat(streams_t *self, const char *topic, size_t length, int64_t now_ns,
                        int64_t monotonic_ns);
 

@@ -104,3 +104,23 @@ void subscriptions_clear(subscriptions_t *self)
     }
     self->last = NULL;
 }
+
+void subscriptions_forget(subscriptions_t *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    atomic_store(&self->older, true);
+    subscriptions_clear(self);
+    pthread_mutex_unlock(&self->mutex);
+}
+
+void subscriptions_forked(subscriptions_t *self)
+{
+    if (pthread_mutex_trylock(&self->mutex) == 0) {
+        pthread_mutex_unlock(&self->mutex);
+        return;
+    }
+    /* A thread that isn't here was changing the list. */
+    self->mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    atomic_store(&self->older, true);
+    self->first = self->last = NULL;
+}

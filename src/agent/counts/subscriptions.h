@@ -41,6 +41,7 @@ typedef struct {
     subscription_t *first; /* by event id */
     subscription_t *last;
     _Atomic bool watched; /* the functions that report them are hooked */
+    _Atomic bool older;   /* there may be some from before the agent watched */
 } subscriptions_t;
 
 #define SUBSCRIPTIONS_INITIALIZER                                                                  \
@@ -67,7 +68,13 @@ void subscriptions_removed(subscriptions_t *self, int event_id);
  */
 not_connected_t *subscriptions_list_not_connected(subscriptions_t *self, size_t *count);
 
+/* Nothing was watched for a while: nothing is known of them. */
+void subscriptions_forget(subscriptions_t *self);
+
 /* Frees everything; for tests. */
 void subscriptions_clear(subscriptions_t *self);
+
+/* In a child of the process: no other thread is using it. If one was, what it has is forgotten. */
+void subscriptions_forked(subscriptions_t *self);
 
 #endif

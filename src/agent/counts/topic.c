@@ -33,8 +33,46 @@ static void topic_reset(topic_t *self)
     atomic_store_explicit(&self->callbacks_known, true, memory_order_release);
 }
 
+void topic_callbacks_unknown(topic_t *self)
+{
+    atomic_store_explicit(&self->callbacks_known, false, memory_order_release);
+}
+
+static void topic_begin_anew(topic_t *self)
+{
+    atomic_store_explicit(&self->forgotten, false, memory_order_release);
+    topic_reset(self);
+    topic_callbacks_unknown(self);
+    atomic_store_explicit(&self->port, 0, memory_order_relaxed);
+    atomic_store_explicit(&self->channel, NULL, memory_order_release);
+}
+
+void topic_adopt(topic_t *self)
+{
+    seqlock_write_begin(&self->sequence);
+    topic_begin_anew(self);
+    topic_subscribe(self);
+    seqlock_write_end(&self->sequence);
+}
+
+void topic_forget(topic_t *self)
+{
+    atomic_store_explicit(&self->forgotten, true, memory_order_release);
+    atomic_store_explicit(&self->subscribed, false, memory_order_release);
+}
+
+bool topic_is_forgotten(topic_t *self)
+{
+    return atomic_load_explicit(&self->forgotten, memory_order_acquire);
+}
+
 void topic_connect(topic_t *self, bool again, uint32_t port, channel_t *channel, int64_t now_ns)
 {
+    if (topic_is_forgotten(self)) {
+        seqlock_write_begin(&self->sequence);
+        topic_begin_anew(self);
+        seqlock_write_end(&self->sequence);
+    }
     uint32_t last_port = atomic_load_explicit(&self->port, memory_order_relaxed);
     seqlock_write_begin(&self->sequence);
     if (again) {

@@ -66,6 +66,8 @@ typedef struct {
     _Atomic bool no_server_counter;
     /* It was reconnected before there was any event to start counting from. */
     _Atomic bool unbased;
+    /* Nothing was watched for a while: see topic_forget(). */
+    _Atomic bool forgotten;
 
     /* The consumer thread's own. */
     bool has_counter;      /* an event has arrived since it was subscribed */
@@ -99,6 +101,25 @@ void topic_subscribe(topic_t *self);
  * event endpoint, 0 if not known.
  */
 void topic_connect(topic_t *self, bool again, uint32_t port, channel_t *channel, int64_t now_ns);
+
+/*
+ * An event shows that it is subscribed, since a time before the agent watched. It begins to count
+ * at zero, with this event as the baseline; its channel and callbacks aren't known. By the consumer
+ * thread.
+ */
+void topic_adopt(topic_t *self);
+
+/*
+ * Nothing was watched for a while: what is known of it holds no longer. It isn't subscribed, until
+ * the next event or control command shows that it is; then it begins anew. By any thread.
+ */
+void topic_forget(topic_t *self);
+
+/* Whether that is so. */
+bool topic_is_forgotten(topic_t *self);
+
+/* How many callbacks it has isn't known, until somebody subscribes again. */
+void topic_callbacks_unknown(topic_t *self);
 
 typedef enum {
     TOPIC_RECEIVED,

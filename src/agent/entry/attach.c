@@ -7,6 +7,7 @@
 
 #include "agent/answer/commands.h"
 #include "agent/counts/counts.h"
+#include "agent/entry/late.h"
 #include "agent/platform/clocks.h"
 #include "agent/platform/environment.h"
 #include "agent/platform/log.h"
@@ -45,6 +46,52 @@ static void read_environment(void)
     switched_off = is_switched_off();
 }
 
+/* ---- off and on again ---- */
+
+static pthread_mutex_t switch_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool watching;
+
+void attach_renew(void)
+{
+    pthread_mutex_lock(&switch_mutex);
+    if (watching)
+        hooks_renew();
+    pthread_mutex_unlock(&switch_mutex);
+}
+
+bool attach_stop(void)
+{
+    pthread_mutex_lock(&switch_mutex);
+    bool stopped = watching;
+    if (stopped)
+        hooks_remove();
+    watching = false;
+    pthread_mutex_unlock(&switch_mutex);
+    return stopped;
+}
+
+/* What may have happened before isn't known. */
+static void forget(void)
+{
+    streams_join_late(&agent_counts.streams);
+    subscriptions_forget(&agent_counts.subscriptions);
+}
+
+bool attach_resume(void)
+{
+    pthread_mutex_lock(&switch_mutex);
+    bool resumed = !watching && atomic_load(&attached_to) && result == ATTACH_WATCHING;
+    if (resumed) {
+        forget();
+        hooks_renew();
+        watching = true;
+    }
+    pthread_mutex_unlock(&switch_mutex);
+    return resumed;
+}
+
+/* ---- the first time ---- */
+
 /* Installs the hooks in the libtango of attached_to. Runs once, for the first caller. */
 static void attach_once(void)
 {
@@ -60,13 +107,33 @@ static void attach_once(void)
         result = ATTACH_SWITCHED_OFF;
         return;
     }
-    commands_init(&libtango, schema, now_ns);
+    commands_init(&libtango, schema, now_ns, late_is_late());
+    if (late_is_late())
+        forget();
+    pthread_mutex_lock(&switch_mutex);
     hooks_install(&libtango);
+    watching = true;
     result = ATTACH_WATCHING;
+    pthread_mutex_unlock(&switch_mutex);
+}
+
+/*
+ * Whether another copy of the agent was loaded before this one. Two attachers that come at the same
+ * moment don't see each other's; but the loader lists objects as it loads them, one at a time, so
+ * all copies see the same one first.
+ */
+static bool is_second(void)
+{
+    elf_image_t first;
+    const uintptr_t here = (uintptr_t)attach;
+    return elf_image_find(&first, "PyInit_ska_tango_event_agent", NULL) &&
+           (here < first.start || here >= first.end);
 }
 
 attach_result_t attach(libtango_server_init_t *server_init)
 {
+    if (!atomic_load(&attached_to) && is_second())
+        return ATTACH_SECOND;
     static pthread_once_t environment_once = PTHREAD_ONCE_INIT;
     pthread_once(&environment_once, read_environment);
 
@@ -89,4 +156,11 @@ attach_result_t attach(libtango_server_init_t *server_init)
     atomic_compare_exchange_strong(&attached_to, &nobody, server_init);
     pthread_once(&once, attach_once);
     return any || atomic_load(&attached_to) == server_init ? result : ATTACH_ANOTHER;
+}
+
+void attach_forget(void)
+{
+    switch_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    elf_image_forget();
+    subscriptions_forked(&agent_counts.subscriptions);
 }

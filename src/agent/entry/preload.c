@@ -12,6 +12,7 @@
 #include "agent/answer/commands.h"
 #include "agent/counts/counts.h"
 #include "agent/entry/attach.h"
+#include "agent/entry/service.h"
 #include "agent/platform/log.h"
 
 /* Tango::Util::server_init(bool). */
@@ -37,6 +38,9 @@ void agent_server_init(void *util, bool with_window)
         atomic_store(&agent_counts.other_libtango, true);
     }
     server_init(util, with_window); /* may throw; then there is no server */
-    if (attached == ATTACH_WATCHING)
+    if (attached == ATTACH_WATCHING) {
+        service_prepare();
         commands_add();
+        service_begin();
+    }
 }

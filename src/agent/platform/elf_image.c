@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -314,7 +315,7 @@ static const elf_hook_t *hook_for(const elf_hook_t *hooks, size_t hook_count, co
  * moment of one store, and read-only again; other threads may call through the slot meanwhile and
  * see either the old or the new address, both of which work.
  */
-static bool write_slot(const elf_image_t *self, void **slot, void *value)
+static bool write_slot_alone(const elf_image_t *self, void **slot, void *value)
 {
     uintptr_t address = (uintptr_t)slot;
     bool read_only = address >= self->relro_start && address < self->relro_end;
@@ -327,6 +328,22 @@ static bool write_slot(const elf_image_t *self, void **slot, void *value)
     if (read_only)
         mprotect(page, page_size, PROT_READ);
     return true;
+}
+
+/* Between one thread's two changes of a page, no other may make it read-only. */
+static pthread_mutex_t write_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static bool write_slot(const elf_image_t *self, void **slot, void *value)
+{
+    pthread_mutex_lock(&write_mutex);
+    bool written = write_slot_alone(self, slot, value);
+    pthread_mutex_unlock(&write_mutex);
+    return written;
+}
+
+void elf_image_forget(void)
+{
+    write_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count)
@@ -350,6 +367,27 @@ int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook
             /* The original is set before anybody can call the hook. */
             atomic_store_explicit((void *_Atomic *)hook->original, target, memory_order_release);
             if (!write_slot(self, slot, hook->replacement))
+                return -1;
+            written++;
+        }
+    }
+    return written;
+}
+
+int elf_image_unhook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count)
+{
+    int written = 0;
+    for (size_t table = 0; table < 2; table++) {
+        for (size_t i = 0; i < self->relocation_counts[table]; i++) {
+            const ElfW(Rela) *rela = &self->relocations[table][i];
+            size_t index = ELF64_R_SYM(rela->r_info);
+            if (index == 0 || !is_address_relocation(rela))
+                continue;
+            const elf_hook_t *hook = hook_for(hooks, hook_count, symbol_name(self, index));
+            void **slot = (void **)(self->base + rela->r_offset);
+            if (!hook || *slot != hook->replacement)
+                continue;
+            if (!write_slot(self, slot, *hook->original))
                 return -1;
             written++;
         }

@@ -70,8 +70,18 @@ void *elf_image_imported(const elf_image_t *self, const char *name);
  * stores the previous address in *original. Slots that already contain the replacement are left, so
  * that a second call changes nothing. A hook whose *original stays NULL had no slot. Returns how
  * many slots were written; -1 if the memory can't be made writable (then nothing or only some slots
- * were written, each of them completely).
+ * were written, each of them completely). Several threads may do so at once, with different hooks.
  */
 int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count);
+
+/*
+ * Puts the original back into every slot that contains a hook's replacement; *original stays, since
+ * threads may be in the replacement, and goes on being called by it. Returns how many slots were
+ * written; -1 as above.
+ */
+int elf_image_unhook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count);
+
+/* In a child of the process: no other thread is writing a slot. Async-signal-safe. */
+void elf_image_forget(void);
 
 #endif

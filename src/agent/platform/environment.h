@@ -14,4 +14,11 @@ const char *environment_get(const char *name);
  * Util::server_init. */
 void environment_ignore(void);
 
+/*
+ * From now on a variable has this value, ignored or not: attach can't change the environment of a
+ * process that runs. Both live as long as the process; at most 4 variables, before other threads
+ * read them.
+ */
+void environment_replace(const char *name, const char *value);
+
 #endif

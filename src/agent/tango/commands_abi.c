@@ -7,6 +7,7 @@
 #include "agent/platform/guard.h"
 #include "agent/platform/log.h"
 #include "agent/platform/std_string.h"
+#include "agent/tango/command_gate.h"
 #include "agent/tango/libtango.h"
 
 /* Seen on cppTango 9.3.4, 10.0.2 and 10.3.3. */
@@ -19,9 +20,8 @@ enum {
 };
 
 typedef struct {
-    libtango_util_instance_t *util_instance;
-    libtango_get_dserver_device_t *get_dserver_device;
     libtango_add_command_t *add_command;
+    libtango_remove_command_t *remove_command;
     libtango_operator_new_t *operator_new;
     libtango_command_new_t *command_new;
     std_string_layout_t strings;
@@ -40,12 +40,13 @@ static tango_functions_t tango;
 /* Finds everything that commands need. Returns the missing symbol, or NULL. */
 static const char *find_functions(const elf_image_t *libtango, tango_functions_t *found)
 {
+    void *unused;
     const struct {
         libtango_symbol_t symbol;
         void **where;
     } wanted[] = {
-        {LIBTANGO_UTIL_INSTANCE, (void **)&found->util_instance},
-        {LIBTANGO_GET_DSERVER_DEVICE, (void **)&found->get_dserver_device},
+        {LIBTANGO_UTIL_INSTANCE, &unused}, /* for libtango_admin_device */
+        {LIBTANGO_DEVICE_LIST_BY_CLASS, &unused},
         {LIBTANGO_ADD_COMMAND, (void **)&found->add_command},
         {LIBTANGO_INSERT_STRING, (void **)&found->insert_string},
         {LIBTANGO_INSERT_VOID, (void **)&found->insert_void},
@@ -69,6 +70,8 @@ static const char *find_functions(const elf_image_t *libtango, tango_functions_t
     if (!found->command_new)
         return libtango_name(LIBTANGO_COMMAND_NEW);
 
+    found->remove_command =
+        (libtango_remove_command_t *)libtango_defined(libtango, LIBTANGO_REMOVE_COMMAND);
     found->operator_new =
         (libtango_operator_new_t *)libtango_imported(libtango, LIBTANGO_OPERATOR_NEW);
     return found->operator_new ? NULL : libtango_name(LIBTANGO_OPERATOR_NEW);
@@ -84,8 +87,8 @@ static const char *find_functions(const elf_image_t *libtango, tango_functions_t
 typedef struct {
     void *vtable[VTABLE_SLOTS];
     const tango_command_t *command;
-    void *object; /* created; libtango's once it is added */
-    bool added;
+    void *object; /* created; libtango's once it is added, which may delete it; else NULL */
+    bool added;   /* without an object: Tango has a command of that name built in, and keeps that */
 } command_class_t;
 
 static command_class_t command_classes[MAX_COMMANDS];
@@ -98,6 +101,9 @@ static const elf_image_t *command_origin; /* the libtango they belong to */
  */
 static void delete_command(void *self)
 {
+    for (size_t i = 0; i < command_class_count; i++)
+        if (command_classes[i].object == self)
+            command_classes[i].object = NULL;
     tango.command_destroy(self);
     libtango_delete(command_origin, self, COMMAND_SIZE);
 }
@@ -181,16 +187,9 @@ static void add_command(void *argument)
     tango.add_command(addition->device, addition->class->object, true);
 }
 
-static void find_device(void *device)
-{
-    void *util = tango.util_instance(false);
-    *(void **)device = util ? tango.get_dserver_device(util) : NULL;
-}
-
 bool commands_abi_is_admin_device(const void *device)
 {
-    void *admin = NULL;
-    return guard_call(find_device, &admin) && admin == device;
+    return device && libtango_admin_device(command_origin) == device;
 }
 
 static tango_addition_t add_one(void *device, const tango_command_t *command)
@@ -206,13 +205,74 @@ static tango_addition_t add_one(void *device, const tango_command_t *command)
     if (!class->object)
         guard_call(make_command, class);
     addition_t addition = {device, class};
+    command_gate_changing();
+    /* It deletes ours if it has one of the same name and types itself. */
     class->added = class->object && guard_call(add_command, &addition);
+    command_gate_changed();
     return class->added ? TANGO_ADDED : TANGO_BUSY;
+}
+
+/* The object stays: threads may be in it. */
+static void remove_command(void *argument)
+{
+    addition_t *removal = argument;
+    tango.remove_command(removal->device, removal->class->object, false, false);
+}
+
+static tango_addition_t remove_one(void *device, const tango_command_t *command)
+{
+    for (size_t i = 0; i < command_class_count; i++) {
+        command_class_t *class = &command_classes[i];
+        if (class->command != command || !class->added)
+            continue;
+        addition_t removal = {device, class};
+        if (!class->object) {
+            class->added = false;
+            return TANGO_ADDED;
+        }
+        command_gate_changing();
+        class->added = !guard_call(remove_command, &removal);
+        command_gate_changed();
+        return class->added ? TANGO_BUSY : TANGO_ADDED;
+    }
+    return TANGO_ADDED;
 }
 
 static void call_omni(void *argument)
 {
     (*(libtango_omni_dummy_t **)argument)();
+}
+
+/* What is done with each command. */
+typedef tango_addition_t change_t(void *device, const tango_command_t *command);
+
+/*
+ * Tango's monitors identify threads by their omni_thread: this one gets one, if it has none (then
+ * create_dummy throws), for as long as it needs it.
+ */
+static tango_addition_t change_all(void *device, change_t *change, const tango_command_t *commands,
+                                   size_t count, bool device_is_held)
+{
+    libtango_omni_dummy_t *create_dummy =
+        (libtango_omni_dummy_t *)libtango_imported(command_origin, LIBTANGO_OMNI_CREATE_DUMMY);
+    libtango_omni_dummy_t *release_dummy =
+        (libtango_omni_dummy_t *)libtango_imported(command_origin, LIBTANGO_OMNI_RELEASE_DUMMY);
+    bool is_dummy = create_dummy && release_dummy && guard_call(call_omni, &create_dummy);
+    tango_addition_t result = TANGO_ADDED;
+    command_gate_begin(command_origin);
+    for (size_t i = 0; i < count && (device_is_held || result == TANGO_ADDED); i++) {
+        tango_addition_t one = change(device, &commands[i]);
+        if (one == TANGO_BUSY && device_is_held) {
+            log_line(LOG_ERROR, "command %s: Tango refused it", commands[i].name);
+            one = TANGO_REFUSED;
+        }
+        if (one != TANGO_ADDED)
+            result = one;
+    }
+    command_gate_end();
+    if (is_dummy)
+        guard_call(call_omni, &release_dummy);
+    return result;
 }
 
 tango_addition_t commands_abi_add(const elf_image_t *libtango, const tango_command_t *commands,
@@ -227,28 +287,19 @@ tango_addition_t commands_abi_add(const elf_image_t *libtango, const tango_comma
         }
         command_origin = libtango;
     }
-    void *device = NULL;
-    if (!guard_call(find_device, &device) || !device)
-        return TANGO_BUSY;
+    void *device = libtango_admin_device(libtango);
+    if (!device)
+        return TANGO_NO_DEVICE;
+    return change_all(device, add_one, commands, count, device_is_held);
+}
 
-    /* Tango's monitors identify threads by their omni_thread. If a thread already has one, this
-     * throws. */
-    libtango_omni_dummy_t *create_dummy =
-        (libtango_omni_dummy_t *)libtango_imported(libtango, LIBTANGO_OMNI_CREATE_DUMMY);
-    libtango_omni_dummy_t *release_dummy =
-        (libtango_omni_dummy_t *)libtango_imported(libtango, LIBTANGO_OMNI_RELEASE_DUMMY);
-    bool is_dummy = create_dummy && release_dummy && guard_call(call_omni, &create_dummy);
-    tango_addition_t result = TANGO_ADDED;
-    for (size_t i = 0; i < count && (device_is_held || result == TANGO_ADDED); i++) {
-        tango_addition_t one = add_one(device, &commands[i]);
-        if (one == TANGO_BUSY && device_is_held) {
-            log_line(LOG_ERROR, "command %s: Tango refused it", commands[i].name);
-            one = TANGO_REFUSED;
-        }
-        if (one != TANGO_ADDED)
-            result = one;
-    }
-    if (is_dummy)
-        guard_call(call_omni, &release_dummy);
-    return result;
+tango_addition_t commands_abi_remove(const tango_command_t *commands, size_t count,
+                                     bool device_is_held)
+{
+    void *device = command_origin ? libtango_admin_device(command_origin) : NULL;
+    if (!device)
+        return TANGO_NO_DEVICE;
+    if (!tango.remove_command)
+        return TANGO_REFUSED;
+    return change_all(device, remove_one, commands, count, device_is_held);
 }

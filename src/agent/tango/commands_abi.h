@@ -34,21 +34,26 @@ typedef struct {
 bool commands_abi_is_admin_device(const void *device);
 
 typedef enum {
-    TANGO_ADDED,
-    TANGO_BUSY,   /* not all could be added now; another attempt may succeed */
-    TANGO_REFUSED /* not all could be added, and never will be */
+    TANGO_ADDED,     /* or removed */
+    TANGO_NO_DEVICE, /* there is no admin device yet */
+    TANGO_BUSY,      /* not all could be added now; another attempt may succeed */
+    TANGO_REFUSED    /* not all could be added, and never will be */
 } tango_addition_t;
 
 /*
  * Adds the commands that weren't added by an earlier call to the admin device of this process's
- * server, which has to exist. The commands (and their strings) and libtango must live as long as
- * the process, and be the same in each call. A refusal is reported on standard error. Any thread
- * may call it, one at a time. device_is_held: the calling thread holds the device's monitor, so
- * nothing is waited for, and a command that Tango refuses now will always be refused; otherwise it
- * waits for some seconds while the device is busy, and stops at the first command that isn't
+ * server, while clients may be using it. The commands (and their strings) and libtango must live as
+ * long as the process, and be the same in each call. A refusal is reported on standard error. Any
+ * thread may call it, one at a time. device_is_held: the calling thread holds the device's monitor,
+ * so nothing is waited for, and a command that Tango refuses now will always be refused; otherwise
+ * it waits for some seconds while the device is busy, and stops at the first command that isn't
  * accepted.
  */
 tango_addition_t commands_abi_add(const elf_image_t *libtango, const tango_command_t *commands,
                                   size_t count, bool device_is_held);
+
+/* Removes those that were added, likewise; the same call adds them again. */
+tango_addition_t commands_abi_remove(const tango_command_t *commands, size_t count,
+                                     bool device_is_held);
 
 #endif

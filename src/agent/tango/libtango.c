@@ -15,6 +15,7 @@ typedef enum {
     WHOLE,             /* by its whole name */
     BEGINNING,         /* by the beginning of its name */
     BEGINNING_STRINGS, /* and by the std::string that it takes */
+    THUNK,             /* a virtual thunk, by the function that it leads to */
 } known_by_t;
 
 static const struct {
@@ -26,7 +27,8 @@ static const struct {
     [LIBTANGO_UTIL_INIT] = {"_ZN5Tango4Util4initEiPPc", WHOLE},
     [LIBTANGO_UTIL_INSTANCE] = {"_ZN5Tango4Util8instanceEb", WHOLE},
     [LIBTANGO_UTIL_POINTER] = {"_ZN5Tango4Util9_instanceE", WHOLE},
-    [LIBTANGO_GET_DSERVER_DEVICE] = {"_ZN5Tango4Util18get_dserver_deviceEv", WHOLE},
+    [LIBTANGO_DEVICE_NAME] = {"_ZN5Tango10DeviceImpl4nameEv", WHOLE},
+    [LIBTANGO_DEVICE_LIST_BY_CLASS] = {"_ZN5Tango4Util24get_device_list_by_classEPKc", WHOLE},
     [LIBTANGO_LIB_RELEASE] = {"_ZN5Tango26_convert_tango_lib_releaseEv", WHOLE},
 
     [LIBTANGO_PUSH_EVENT] = {"_ZN5Tango16ZmqEventSupplier10push_eventEPNS_10DeviceImpl", BEGINNING},
@@ -52,7 +54,24 @@ static const struct {
 
     [LIBTANGO_COMMAND_HANDLER] = {"_ZN5Tango11DeviceClass15command_handlerEPNS_10DeviceImpl",
                                   BEGINNING},
+    [LIBTANGO_SHUTDOWN] = {"_ZN5Tango4Util11shutdown_dsEv", WHOLE},
     [LIBTANGO_ADD_COMMAND] = {"_ZN5Tango10DeviceImpl11add_commandEPNS_7CommandEb", WHOLE},
+    [LIBTANGO_REMOVE_COMMAND] = {"_ZN5Tango10DeviceImpl14remove_commandEPNS_7CommandEbb", WHOLE},
+    [LIBTANGO_COMMAND_LIST_QUERY] = {"_ZN5Tango10DeviceImpl18command_list_queryEv", WHOLE},
+    [LIBTANGO_COMMAND_LIST_QUERY_THUNK] = {"_N5Tango10DeviceImpl18command_list_queryEv", THUNK},
+    [LIBTANGO_COMMAND_LIST_QUERY_2] = {"_ZN5Tango12Device_2Impl20command_list_query_2Ev", WHOLE},
+    [LIBTANGO_COMMAND_LIST_QUERY_2_THUNK] = {"_N5Tango12Device_2Impl20command_list_query_2Ev",
+                                             THUNK},
+    [LIBTANGO_COMMAND_LIST_QUERY_6] = {"_ZN5Tango12Device_6Impl20command_list_query_6Ev", WHOLE},
+    [LIBTANGO_COMMAND_LIST_QUERY_6_THUNK] = {"_N5Tango12Device_6Impl20command_list_query_6Ev",
+                                             THUNK},
+    [LIBTANGO_COMMAND_QUERY] = {"_ZN5Tango10DeviceImpl13command_queryEPKc", WHOLE},
+    [LIBTANGO_COMMAND_QUERY_THUNK] = {"_N5Tango10DeviceImpl13command_queryEPKc", THUNK},
+    [LIBTANGO_COMMAND_QUERY_2] = {"_ZN5Tango12Device_2Impl15command_query_2EPKc", WHOLE},
+    [LIBTANGO_COMMAND_QUERY_2_THUNK] = {"_N5Tango12Device_2Impl15command_query_2EPKc", THUNK},
+    [LIBTANGO_COMMAND_QUERY_6] = {"_ZN5Tango12Device_6Impl15command_query_6EPKc", WHOLE},
+    [LIBTANGO_COMMAND_QUERY_6_THUNK] = {"_N5Tango12Device_6Impl15command_query_6EPKc", THUNK},
+    [LIBTANGO_GET_MONITOR] = {"_ZN5Tango12TangoMonitor11get_monitorEv", WHOLE},
     /* The strings are "const string &" from 10.0 on; before that they are "string &". */
     [LIBTANGO_COMMAND_NEW] =
         {"_ZN5Tango7CommandC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_"
@@ -110,19 +129,36 @@ void *libtango_imported(const elf_image_t *libtango, libtango_symbol_t symbol)
     return elf_image_imported(libtango, symbols[symbol].name);
 }
 
-int libtango_hook(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count)
+static void list_hooks(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count,
+                       elf_hook_t list[LIBTANGO_SYMBOLS])
 {
     const char *string_name = string_names[libtango_strings(libtango)];
-    elf_hook_t list[LIBTANGO_SYMBOLS];
     for (size_t i = 0; i < hook_count; i++) {
         known_by_t by = symbols[hooks[i].symbol].by;
-        list[i] = (elf_hook_t){.symbol = symbols[hooks[i].symbol].name,
+        const char *name = symbols[hooks[i].symbol].name;
+        list[i] = (elf_hook_t){.symbol = by == THUNK ? "_ZTv0_n" : name,
                                .is_prefix = by != WHOLE,
                                .replacement = hooks[i].replacement,
-                               .original = hooks[i].original,
-                               .must_contain = by == BEGINNING_STRINGS ? string_name : NULL};
+                               .original = hooks[i].original};
+        if (by == BEGINNING_STRINGS)
+            list[i].must_contain = string_name;
+        else if (by == THUNK)
+            list[i].must_contain = name;
     }
+}
+
+int libtango_hook(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count)
+{
+    elf_hook_t list[LIBTANGO_SYMBOLS];
+    list_hooks(libtango, hooks, hook_count, list);
     return elf_image_hook(libtango, list, hook_count);
+}
+
+int libtango_unhook(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count)
+{
+    elf_hook_t list[LIBTANGO_SYMBOLS];
+    list_hooks(libtango, hooks, hook_count, list);
+    return elf_image_unhook(libtango, list, hook_count);
 }
 
 /* ---- the library ---- */
@@ -317,4 +353,66 @@ int libtango_newest_event_id(const elf_image_t *libtango)
 {
     const int *newest = libtango_defined(libtango, LIBTANGO_NEWEST_EVENT_ID);
     return newest ? *newest : 0;
+}
+
+typedef struct {
+    libtango_util_instance_t *util_instance;
+    libtango_device_list_by_class_t *device_list;
+    void *device;
+} admin_device_t;
+
+/*
+ * Not Util::get_dserver_device, which takes the first of the list of devices of class DServer,
+ * whether there is one or not: while a server is being initialised, there isn't. This list throws
+ * before that, and can be looked at.
+ */
+static void find_admin_device(void *argument)
+{
+    admin_device_t *self = argument;
+    void *util = self->util_instance(false);
+    if (!util)
+        return;
+    void *const *volatile const *list =
+        (void *const *volatile const *)self->device_list(util, "DServer");
+    void *const *end = list[1]; /* libstdc++'s std::vector: begin, end */
+    void *const *begin = list[0];
+    if (begin && end > begin)
+        self->device = *begin;
+}
+
+void *libtango_admin_device(const elf_image_t *libtango)
+{
+    void *const *util = libtango_defined(libtango, LIBTANGO_UTIL_POINTER);
+    admin_device_t call = {
+        (libtango_util_instance_t *)libtango_defined(libtango, LIBTANGO_UTIL_INSTANCE),
+        (libtango_device_list_by_class_t *)libtango_defined(libtango,
+                                                            LIBTANGO_DEVICE_LIST_BY_CLASS),
+        NULL};
+    if ((util && !*util) || !call.util_instance || !call.device_list ||
+        !guard_call(find_admin_device, &call))
+        return NULL;
+    return call.device;
+}
+
+typedef struct {
+    libtango_name_of_device_t *name_of_device;
+    void *device;
+    const char *name;
+} admin_name_t;
+
+static void find_admin_name(void *argument)
+{
+    admin_name_t *self = argument;
+    self->name = self->name_of_device(self->device);
+}
+
+bool libtango_admin_device_name(const elf_image_t *libtango, char *name, size_t size)
+{
+    admin_name_t call = {
+        (libtango_name_of_device_t *)libtango_defined(libtango, LIBTANGO_DEVICE_NAME),
+        libtango_admin_device(libtango), NULL};
+    if (!call.name_of_device || !call.device || !guard_call(find_admin_name, &call) || !call.name)
+        return false;
+    snprintf(name, size, "%s", call.name);
+    return true;
 }

@@ -26,9 +26,19 @@
 
 typedef void libtango_server_init_t(void *util, bool with_window);
 
+/* Tango::ApiUtil::create_zmq_event_consumer(), likewise (entry/client.c): called once in a process,
+ * before its first subscription. */
+#define LIBTANGO_CREATE_CONSUMER_NAME "_ZN5Tango7ApiUtil25create_zmq_event_consumerEv"
+
+typedef void libtango_create_consumer_t(void *api_util);
+
 typedef void *libtango_util_instance_t(bool exit_if_none);
-typedef void *libtango_get_dserver_device_t(void *util);
+/* Util::get_device_list_by_class(const char *): a reference to a vector of pointers. */
+typedef void *const *const *libtango_device_list_by_class_t(void *util, const char *class_name);
 typedef int libtango_lib_release_t(void);
+/* DeviceImpl::name(): a copy, which the caller frees with CORBA::string_free: it is leaked here,
+ * once a process. */
+typedef char *libtango_name_of_device_t(void *device);
 
 /* ---- publishing ---- */
 
@@ -92,11 +102,17 @@ typedef enum { TANGO_DEV_VOID = 0, TANGO_DEV_BOOLEAN = 1, TANGO_DEV_STRING = 8 }
 
 /* DeviceClass::command_handler(DeviceImpl *, string &command, const CORBA::Any &): a device
    executes a command. The thread that comes here holds the device's monitor. */
+typedef void libtango_shutdown_t(void *util);
 typedef void *libtango_command_handler_t(void *device_class, void *device, void *command,
                                          void *argument);
 
 /* DeviceImpl::add_command(Command *, bool). */
 typedef void libtango_add_command_t(void *device, void *command, bool device_level);
+
+/* DeviceImpl::remove_command(Command *, bool free_it, bool clean_db). */
+typedef void libtango_remove_command_t(void *device, void *command, bool free_it, bool clean_db);
+/* TangoMonitor::get_monitor(), through which all that take a device's monitor go. */
+typedef void libtango_get_monitor_t(void *monitor);
 
 /* Command::Command(string name, CmdArgType, CmdArgType, string in_desc, string out_desc,
    DispLevel), the base-object constructor. */
@@ -146,8 +162,9 @@ typedef enum {
     LIBTANGO_UTIL_INIT,
     LIBTANGO_UTIL_INSTANCE,
     LIBTANGO_UTIL_POINTER, /* the variable that instance() returns */
-    LIBTANGO_GET_DSERVER_DEVICE,
+    LIBTANGO_DEVICE_LIST_BY_CLASS,
     LIBTANGO_LIB_RELEASE,
+    LIBTANGO_DEVICE_NAME,
 
     LIBTANGO_PUSH_EVENT,
     LIBTANGO_INIT_EVENT_CPTR,
@@ -163,7 +180,24 @@ typedef enum {
     LIBTANGO_DEV_NAME_OLD_STRING,
 
     LIBTANGO_COMMAND_HANDLER,
+    LIBTANGO_SHUTDOWN,
     LIBTANGO_ADD_COMMAND,
+    LIBTANGO_REMOVE_COMMAND,
+    /* Of a device's virtual tables: what commands it has. The thunks are what clients' requests go
+       through; those that end with 6 are of 10.1 and later. */
+    LIBTANGO_COMMAND_LIST_QUERY,
+    LIBTANGO_COMMAND_LIST_QUERY_THUNK,
+    LIBTANGO_COMMAND_LIST_QUERY_2,
+    LIBTANGO_COMMAND_LIST_QUERY_2_THUNK,
+    LIBTANGO_COMMAND_LIST_QUERY_6,
+    LIBTANGO_COMMAND_LIST_QUERY_6_THUNK,
+    LIBTANGO_COMMAND_QUERY,
+    LIBTANGO_COMMAND_QUERY_THUNK,
+    LIBTANGO_COMMAND_QUERY_2,
+    LIBTANGO_COMMAND_QUERY_2_THUNK,
+    LIBTANGO_COMMAND_QUERY_6,
+    LIBTANGO_COMMAND_QUERY_6_THUNK,
+    LIBTANGO_GET_MONITOR,
     LIBTANGO_COMMAND_NEW, /* with libstdc++'s new std::string */
     LIBTANGO_COMMAND_NEW_UP_TO_9,
     LIBTANGO_COMMAND_NEW_OLD_STRING,
@@ -228,6 +262,9 @@ typedef struct {
 /* Puts them there, at most LIBTANGO_SYMBOLS. Returns what elf_image_hook does. */
 int libtango_hook(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count);
 
+/* Takes them out again, see elf_image_unhook. */
+int libtango_unhook(const elf_image_t *libtango, const libtango_hook_t *hooks, size_t hook_count);
+
 /* Which std::string libtango was built with. */
 std_string_layout_t libtango_strings(const elf_image_t *libtango);
 
@@ -252,6 +289,18 @@ bool libtango_has_query_event_system(const elf_image_t *libtango);
 /* The device's name as its proxy (Tango::DeviceProxy) knows it, "domain/family/member", truncated
  * to the buffer; false if that can't be asked. */
 bool libtango_device_name(const elf_image_t *libtango, void *proxy, char *name, size_t size);
+
+/*
+ * This process's admin device (a Tango::DeviceImpl); NULL if it has none yet. At any moment, also
+ * while the server is being initialised.
+ */
+void *libtango_admin_device(const elf_image_t *libtango);
+
+/*
+ * The name of this process's admin device, "dserver/SERVER/INSTANCE", truncated to the buffer;
+ * false if it has none (yet), or if that can't be asked.
+ */
+bool libtango_admin_device_name(const elf_image_t *libtango, char *name, size_t size);
 
 /* Tango's newest event id (Tango::EventConsumer::subscribe_event_id); 0 if that can't be read. */
 int libtango_newest_event_id(const elf_image_t *libtango);

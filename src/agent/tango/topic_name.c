@@ -81,18 +81,21 @@ static bool equals(const char *text, size_t length, const char *literal)
     return length == strlen(literal) && memcmp(text, literal, length) == 0;
 }
 
+/* The types, and how many slashes are before the dot: those in "domain/family/member/attribute". */
+static const struct {
+    const char *type;
+    event_kind_t kind;
+    int slashes;
+} kinds[] = {
+    {"change", EVENT_ATT_VALUE, 3},     {"periodic", EVENT_ATT_VALUE, 3},
+    {"archive", EVENT_ATT_VALUE, 3},    {"user_event", EVENT_ATT_VALUE, 3},
+    {"alarm", EVENT_ATT_VALUE, 3},      {"quality", EVENT_ATT_VALUE, 3},
+    {"attr_conf", EVENT_ATT_CONF, 3},   {"data_ready", EVENT_ATT_READY, 3},
+    {"intr_change", EVENT_DEV_INTR, 2}, {"pipe", EVENT_PIPE, 3},
+};
+
 event_kind_t topic_name_kind(const char *name, size_t length)
 {
-    static const struct {
-        const char *type;
-        event_kind_t kind;
-    } kinds[] = {
-        {"change", EVENT_ATT_VALUE},     {"periodic", EVENT_ATT_VALUE},
-        {"archive", EVENT_ATT_VALUE},    {"user_event", EVENT_ATT_VALUE},
-        {"alarm", EVENT_ATT_VALUE},      {"quality", EVENT_ATT_VALUE},
-        {"attr_conf", EVENT_ATT_CONF},   {"data_ready", EVENT_ATT_READY},
-        {"intr_change", EVENT_DEV_INTR}, {"pipe", EVENT_PIPE},
-    };
     size_t type_length;
     int level;
     const char *type = event_type(name, length, &type_length, &level);
@@ -102,6 +105,39 @@ event_kind_t topic_name_kind(const char *name, size_t length)
         if (equals(type, type_length, kinds[i].type))
             return kinds[i].kind;
     return EVENT_UNKNOWN;
+}
+
+static bool begins(const char *text, size_t length, const char *literal)
+{
+    size_t wanted = strlen(literal);
+    return length >= wanted && memcmp(text, literal, wanted) == 0;
+}
+
+/* The length of an event's type at the beginning of the text behind that many slashes and a dot; 0
+ * if there is none. */
+static size_t type_length_at(const char *text, size_t length, int slashes)
+{
+    size_t level = level_of(text, length) > 0 ? LEVEL_LENGTH : 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].slashes == slashes && begins(text + level, length - level, kinds[i].type))
+            return level + strlen(kinds[i].type);
+    if (slashes == 2 && begins(text, length, heartbeat + 1))
+        return LENGTH(heartbeat) - 1;
+    return 0;
+}
+
+bool topic_name_is_subscribed(const char *name, size_t length)
+{
+    size_t host = topic_name_host_length(name, length);
+    int slashes = 0;
+    for (size_t i = host; host > 0 && i < length; i++) {
+        if (name[i] == '/')
+            slashes++;
+        size_t type = name[i] == '.' ? type_length_at(name + i + 1, length - i - 1, slashes) : 0;
+        if (type > 0)
+            return i + 1 + type == length;
+    }
+    return false;
 }
 
 int topic_name_idl_level(const char *name, size_t length)

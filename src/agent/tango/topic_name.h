@@ -50,6 +50,13 @@ bool topic_name_is_heartbeat(const char *name, size_t length);
  */
 bool topic_name_channel(const char *name, size_t length, size_t *channel_length);
 
+/*
+ * Whether a name is that of an event's topic, or a heartbeat's, and doesn't begin with another such
+ * name. ZeroMQ delivers what begins with a name that was subscribed to; so if such a name arrives,
+ * that name itself was subscribed to, and isn't made up.
+ */
+bool topic_name_is_subscribed(const char *name, size_t length);
+
 /* The kind of event that a topic carries, from the text after its last dot. */
 event_kind_t topic_name_kind(const char *name, size_t length);
 

@@ -79,6 +79,36 @@ static void say_what_is_missing(void)
                  original.libtango->path, list);
 }
 
+static void list_hooks(libtango_hook_t hooks[PLAN_SIZE])
+{
+    for (size_t i = 0; i < PLAN_SIZE; i++)
+        hooks[i] = plan[i].hook;
+}
+
+void hooks_renew(void)
+{
+    if (!original.msg_data || !original.msg_size)
+        return;
+    libtango_hook_t hooks[PLAN_SIZE];
+    list_hooks(hooks);
+    int written = libtango_hook(original.libtango, hooks, PLAN_SIZE);
+    if (written != 0)
+        log_line(LOG_DEBUG, "%d slots of %s hooked again", written, original.libtango->path);
+}
+
+void hooks_remove(void)
+{
+    if (!original.libtango)
+        return;
+    libtango_hook_t hooks[PLAN_SIZE];
+    list_hooks(hooks);
+    if (libtango_unhook(original.libtango, hooks, PLAN_SIZE) < 0)
+        log_line(LOG_ERROR, "slots of %s can't be written; it is still watched in part",
+                 original.libtango->path);
+    /* What threads remember of what they have seen holds no longer. */
+    atomic_fetch_add(&original.epoch, 1);
+}
+
 bool hooks_install(const elf_image_t *libtango)
 {
     original.libtango = libtango;
@@ -97,9 +127,9 @@ bool hooks_install(const elf_image_t *libtango)
     libtango_hook_t hooks[PLAN_SIZE];
     original.strings = libtango_strings(libtango);
     original.compares_zeros = libtango_compares_zeros(libtango);
+    agent_counts.streams.published.lacks_counters = !original.compares_zeros;
     agent_counts.streams.several_hosts = libtango_has_several_hosts();
-    for (size_t i = 0; i < PLAN_SIZE; i++)
-        hooks[i] = plan[i].hook;
+    list_hooks(hooks);
     int written = libtango_hook(libtango, hooks, PLAN_SIZE);
     if (written < 0) {
         log_line(LOG_ERROR, "slots of %s can't be written; not all events are watched",

@@ -16,4 +16,13 @@
  */
 bool hooks_install(const elf_image_t *libtango);
 
+/*
+ * Puts them in where they aren't (any more), after hooks_install: after hooks_remove, or because
+ * the loader has bound a slot at the very moment in which the hook was put there.
+ */
+void hooks_renew(void);
+
+/* Takes them out. Threads that are in one finish it, and may still count. */
+void hooks_remove(void);
+
 #endif

@@ -6,7 +6,9 @@
 #ifndef STEM_AGENT_ORIGINAL_H
 #define STEM_AGENT_ORIGINAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/tango/libtango.h"
 
@@ -30,9 +32,17 @@ typedef struct {
     const elf_image_t *libtango;
     std_string_layout_t strings;
     bool compares_zeros; /* see topic_event_t */
+    /* How often the hooks were taken out. What a thread remembers from one hook to the next belongs
+     * to one epoch. */
+    _Atomic uint32_t epoch;
 } original_t;
 
 /* Hidden, so that a hook accesses it without an address table. */
 extern original_t original __attribute__((visibility("hidden")));
+
+static inline uint32_t original_epoch(void)
+{
+    return atomic_load_explicit(&original.epoch, memory_order_relaxed);
+}
 
 #endif

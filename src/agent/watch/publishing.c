@@ -13,6 +13,7 @@ static streams_t *const streams = &agent_counts.streams;
 static samples_t *const samples = &agent_counts.samples;
 
 typedef struct {
+    uint32_t epoch;
     message_t message;
     stream_t *stream;
     push_call_t call;
@@ -20,6 +21,15 @@ typedef struct {
 } publisher_t;
 
 THREAD_LOCAL publisher_t publisher;
+
+static publisher_t *this_publisher(void)
+{
+    publisher_t *self = &publisher;
+    uint32_t epoch = original_epoch();
+    if (self->epoch != epoch)
+        *self = (publisher_t){.epoch = epoch};
+    return self;
+}
 
 /*
  * cppTango sends the frames of one message one after the other from one thread, under a mutex, so
@@ -63,7 +73,7 @@ static void publish_sent(publisher_t *self, bool sent, bool more)
 int publishing_msg_send(zmq_msg_t *zmq_message, void *socket, int flags)
 {
     bool more = flags & ZMQ_SNDMORE_FLAG;
-    publisher_t *self = &publisher;
+    publisher_t *self = this_publisher();
     /* Before it is sent: after that, its content is ZeroMQ's, and a client may query the result. */
     if (more || self->message.socket) {
         publish_frame(self, zmq_message, socket, more);
@@ -96,7 +106,7 @@ static int64_t since_last_push(int64_t now_ns)
 void publishing_push_event(void *self, void *a, void *b, void *c, void *d, void *e, void *f,
                            void *g, void *h, void *i, uintptr_t j)
 {
-    publisher.call = (push_call_t){.watched = true, .counts = j & 1}; /* inc_cptr, a bool */
+    this_publisher()->call = (push_call_t){.watched = true, .counts = j & 1}; /* inc_cptr, a bool */
     if (!samples_enabled(samples)) {
         original.push_event(self, a, b, c, d, e, f, g, h, i, j);
         return;

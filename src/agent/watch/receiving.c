@@ -15,6 +15,7 @@ static subscriptions_t *const subscriptions = &agent_counts.subscriptions;
 static samples_t *const samples = &agent_counts.samples;
 
 typedef struct {
+    uint32_t epoch;
     /* The consumer thread's sockets; NULL in every other thread, and until it polls. */
     void *control;
     void *heartbeats;
@@ -38,6 +39,15 @@ typedef struct {
 } consumer_t;
 
 THREAD_LOCAL consumer_t consumer;
+
+static consumer_t *this_consumer(void)
+{
+    consumer_t *self = &consumer;
+    uint32_t epoch = original_epoch();
+    if (self->epoch != epoch)
+        *self = (consumer_t){.epoch = epoch};
+    return self;
+}
 
 /*
  * The control command that the consumer thread is executing: of at most 1024 bytes, since cppTango
@@ -68,9 +78,10 @@ static void command_answered(consumer_t *self, bool accepted)
 
 bool receiving_replies(size_t size)
 {
-    if (!consumer.command_pending)
+    consumer_t *self = this_consumer();
+    if (!self->command_pending)
         return false;
-    command_answered(&consumer, size == ACCEPTED_SIZE);
+    command_answered(self, size == ACCEPTED_SIZE);
     return true;
 }
 
@@ -209,8 +220,9 @@ static void event_complete(consumer_t *self, zmq_msg_t *zmq_message)
 static void begin_topic(consumer_t *self, void *socket, const void *data, size_t size)
 {
     self->topic = streams_known_topic(streams, data, size);
-    if (self->topic)
+    if (self->topic && !topic_is_forgotten(self->topic))
         return;
+    self->topic = NULL;
     self->message.valid = topic_name_is_valid(data, size);
     if (self->message.valid && socket == self->heartbeats)
         streams_heartbeat(streams, data, size, clock_coarse_ns(), clock_monotonic_coarse_ns());
@@ -257,7 +269,7 @@ static void control_message(consumer_t *self, const void *data, size_t size)
 
 static void received(zmq_msg_t *zmq_message, void *socket, bool ok)
 {
-    consumer_t *self = &consumer;
+    consumer_t *self = this_consumer();
     socket_kind_t kind = kind_of_socket(self, socket);
     if (!ok) {
         /* cppTango gives up the message, too, and begins with a new one. */
@@ -286,7 +298,7 @@ int receiving_recvmsg(void *socket, zmq_msg_t *message, int flags)
 
 int receiving_poll(zmq_pollitem_t *items, int item_count, long timeout)
 {
-    consumer_t *self = &consumer;
+    consumer_t *self = this_consumer();
     learn_sockets(self, items, item_count);
     self->message.socket = NULL;
     finish_processing(self);

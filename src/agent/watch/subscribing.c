@@ -31,6 +31,7 @@ typedef struct {
 enum { OPERATIONS = 16 }; /* deeper nesting shares the last one, and isn't known any more */
 
 typedef struct {
+    uint32_t epoch;
     unsigned depth;
     operation_t operations[OPERATIONS]; /* the first is outside of all brackets */
 } subscriber_t;
@@ -51,9 +52,16 @@ static subscriber_t *this_subscriber(void)
     if (!subscriber_key_made)
         return NULL;
     subscriber_t *self = pthread_getspecific(subscriber_key);
+    uint32_t epoch = original_epoch();
+    if (self && self->epoch != epoch) {
+        memset(self, 0, sizeof *self);
+        self->epoch = epoch;
+    }
     if (self)
         return self;
     self = calloc(1, sizeof *self);
+    if (self)
+        self->epoch = epoch;
     if (self && pthread_setspecific(subscriber_key, self) != 0) {
         free(self);
         return NULL;

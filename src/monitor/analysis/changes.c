@@ -57,7 +57,8 @@ typedef struct {
 
 static left_out_t left_out_of(const changes_t *self, int64_t before, int64_t after)
 {
-    return (left_out_t){.before = before > 0 && !self->server_restarted, .after = after > 0};
+    return (left_out_t){.before = before > 0 && !self->counts_anew,
+                        .after = after > 0 || self->attached_again};
 }
 
 /* The list of an answer that is still to be merged; sorted. */
@@ -211,7 +212,9 @@ changes_t *changes_new(const response_t *before, const response_t *after,
     changes_t *self = memory_new(1, sizeof *self);
     if (before) {
         self->server_restarted = continuity_is_another_process(before, after);
-        self->counters_restarted = self->server_restarted || before->dialect != after->dialect;
+        self->counts_anew = continuity_counts_anew(before, after);
+        self->attached_again = self->counts_anew && !self->server_restarted;
+        self->counters_restarted = self->counts_anew || before->dialect != after->dialect;
     } else {
         self->first = true;
         before = &nothing;

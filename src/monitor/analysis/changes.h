@@ -52,7 +52,10 @@ typedef struct {
 typedef struct changes {
     bool first;              /* there was no earlier answer: all is new */
     bool server_restarted;   /* the agent says that this is a new process */
-    bool counters_restarted; /* server_restarted, or the answer has another dialect: no count can be
+    bool attached_again;     /* it is the same process, and its agent counts anew since the earlier
+                                answer: what isn't there any more may show yet */
+    bool counts_anew;        /* one of these two: all counts began since the earlier answer */
+    bool counters_restarted; /* counts_anew, or the answer has another dialect: no count can be
                                 compared with an earlier one, and all streams are changed */
     publisher_change_t *publishers;
     size_t publisher_count;

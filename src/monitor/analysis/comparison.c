@@ -39,7 +39,7 @@ static double rate_of(int64_t step, double seconds)
 static bool began_since(const server_part_t *part, change_kind_t kind)
 {
     const changes_t *changes = part->changes;
-    return changes->server_restarted ||
+    return changes->counts_anew ||
            (kind == CHANGE_NEW && !changes->first && !changes->counters_restarted);
 }
 
@@ -73,22 +73,27 @@ static published_row_t compare_published(const server_part_t *part,
             changes_server_counter(last.pushed_event_count, row.counts.pushed_event_count).kind ==
             COUNT_RESTARTED;
     }
-    if (row.restarted || (after && began_since(part, change->kind)))
+    const bool is_new = after && began_since(part, change->kind);
+    if (row.restarted || is_new)
         set_steps(&counters_of_publisher, &row.steps, NULL, &row.counts);
-    else
+    /* A late agent finds a stream with its next event, whose number tells of all before. */
+    if (is_new && response_is_late(part->reply->response) && !part->changes->server_restarted)
+        counters_clear(&counters_of_publisher, &row.steps);
+    else if (!row.restarted && !is_new)
         row.rate = rate_of(row.steps.pushed_event_count, part->seconds);
-    row.push_event =
-        durations_between(comparable && !row.restarted ? before->push_event : NULL,
-                          after && change->kind != CHANGE_UNSURE ? after->push_event : NULL);
+    row.push_event_span = (duration_span_t){
+        .before = comparable && !row.restarted ? before->push_event : NULL,
+        .after = after && change->kind != CHANGE_UNSURE ? after->push_event : NULL};
+    row.push_event = durations_between(row.push_event_span.before, row.push_event_span.after);
     return row;
 }
 
 /* ---- subscriptions ---- */
 
 static void compare_counts(subscription_row_t *row, const subscription_counts_t *before,
-                           const subscription_counts_t *after)
+                           const subscription_counts_t *after, bool is_new)
 {
-    row->restarted = counters_fell(&counters_of_subscription, before, after);
+    row->restarted = is_new || counters_fell(&counters_of_subscription, before, after);
     /* Counts that happen to be higher than before can't be compared either. */
     set_steps(&counters_of_subscription, &row->steps, row->restarted ? NULL : before, after);
     const count_step_t restarts =
@@ -154,7 +159,9 @@ static subscription_row_t compare_subscription(const server_part_t *part,
         row.loss = *loss;
     const bool comparable = before && !part->changes->counters_restarted;
     if (comparable)
-        compare_counts(&row, &before->counts, &after->counts);
+        compare_counts(&row, &before->counts, &after->counts,
+                       continuity_is_new(part->reply->response->dialect,
+                                         before->last_resubscribed != NULL, after));
     else if (began_since(part, change->kind))
         set_steps(&counters_of_subscription, &row.steps, NULL, &after->counts);
     const bool goes_on = comparable && !row.restarted;
@@ -162,8 +169,11 @@ static subscription_row_t compare_subscription(const server_part_t *part,
         row.rate = rate_of(row.steps.event_count, part->seconds);
     find_losses(&row, after, part->changes->first);
     if (change->kind != CHANGE_UNSURE) {
-        row.latency = durations_between(goes_on ? before->latency : NULL, after->latency);
-        row.processing = durations_between(goes_on ? before->processing : NULL, after->processing);
+        row.latency_span = (duration_span_t){goes_on ? before->latency : NULL, after->latency};
+        row.processing_span =
+            (duration_span_t){goes_on ? before->processing : NULL, after->processing};
+        row.latency = durations_between(row.latency_span.before, row.latency_span.after);
+        row.processing = durations_between(row.processing_span.before, row.processing_span.after);
     }
     return row;
 }

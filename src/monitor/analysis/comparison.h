@@ -30,6 +30,7 @@ typedef struct {
     double rate; /* 1/s; NAN: not known */
     bool restarted;
     duration_t push_event;
+    duration_span_t push_event_span; /* that it is of */
 } published_row_t;
 
 /* One subscription that is new, changed or gone. */
@@ -47,6 +48,8 @@ typedef struct {
     int64_t earlier_losses;   /* of a server's first answer: from before it */
     duration_t latency;
     duration_t processing;
+    duration_span_t latency_span; /* that they are of */
+    duration_span_t processing_span;
 } subscription_row_t;
 
 /* One event channel that is new, changed or gone. */
@@ -70,6 +73,12 @@ typedef struct {
     channel_row_t *channels; /* by name */
     size_t channel_count;
 } server_part_t;
+
+/* Whether it didn't answer; of what is missing in a recording, that isn't said. */
+static inline bool server_part_fails(const server_part_t *self)
+{
+    return !self->changes && !self->reply->is_missing;
+}
 
 typedef struct {
     server_part_t *parts; /* as in the snapshot */

@@ -16,27 +16,37 @@ static bool same_bucket(const response_bucket_t *a, const response_bucket_t *b)
 }
 
 /* Both lists go from short to long, and what was counted once stays. */
-static int64_t *counts_between(const response_histogram_t *before,
-                               const response_histogram_t *after, int64_t *total)
+const response_bucket_t *durations_next(duration_walk_t *self, int64_t *count)
 {
-    int64_t *counts = memory_new(after->bucket_count, sizeof *counts);
-    size_t old = 0;
+    const response_histogram_t *before = self->span.before;
+    const response_histogram_t *after = self->span.after;
+    *count = 0;
+    if (!after || self->next == after->bucket_count)
+        return NULL;
+    const response_bucket_t *bucket = &after->buckets[self->next++];
+    *count = bucket->count == RESPONSE_UNKNOWN ? 0 : bucket->count;
+    if (before && self->old < before->bucket_count &&
+        same_bucket(&before->buckets[self->old], bucket))
+        *count -= before->buckets[self->old++].count;
+    if (*count < 0)
+        *count = 0; /* it started again in between */
+    return bucket;
+}
+
+static int64_t *counts_between(duration_span_t span, int64_t *total)
+{
+    int64_t *counts = memory_new(span.after->bucket_count, sizeof *counts);
+    duration_walk_t walk = {.span = span};
     *total = 0;
-    for (size_t i = 0; i < after->bucket_count; i++) {
-        const int64_t count = after->buckets[i].count;
-        counts[i] = count == RESPONSE_UNKNOWN ? 0 : count;
-        if (before && old < before->bucket_count &&
-            same_bucket(&before->buckets[old], &after->buckets[i]))
-            counts[i] -= before->buckets[old++].count;
-        if (counts[i] < 0)
-            counts[i] = 0; /* it started again in between */
+    for (size_t i = 0; i < span.after->bucket_count; i++) {
+        durations_next(&walk, &counts[i]);
         if (__builtin_add_overflow(*total, counts[i], total))
             *total = INT64_MAX; /* of an answer that makes no sense */
     }
     return counts;
 }
 
-static double middle_micros(const response_bucket_t *bucket)
+double durations_middle_micros(const response_bucket_t *bucket)
 {
     if (isnan(bucket->from_nanos))
         return bucket->below_nanos / 1e3;
@@ -56,7 +66,7 @@ static double percentile(const response_histogram_t *histogram, const int64_t *c
     for (size_t i = 0; i < histogram->bucket_count; i++) {
         seen += (double)counts[i];
         if (counts[i] > 0 && seen >= rank)
-            return middle_micros(&histogram->buckets[i]);
+            return durations_middle_micros(&histogram->buckets[i]);
     }
     return NAN;
 }
@@ -76,7 +86,7 @@ duration_t durations_between(const response_histogram_t *before, const response_
                            .maximum_micros = NAN};
     if (!after)
         return duration;
-    int64_t *counts = counts_between(before, after, &duration.count);
+    int64_t *counts = counts_between((duration_span_t){before, after}, &duration.count);
     if (duration.count > 0) {
         duration.below_all = below_all(after, counts);
         duration.mean_micros =

@@ -22,10 +22,29 @@ typedef struct {
     double maximum_micros; /* of the longest bucket with anything in it */
 } duration_t;
 
+/* Two answers' histograms, which are compared. before may be NULL: everything in after; after may
+ * be NULL: nothing is known. */
+typedef struct {
+    const response_histogram_t *before;
+    const response_histogram_t *after;
+} duration_span_t;
+
+/* Goes through what was counted in a span; set span, everything else begins as 0. */
+typedef struct {
+    duration_span_t span;
+    size_t next; /* bucket of after */
+    size_t old;  /* bucket of before */
+} duration_walk_t;
+
+/* The next bucket, of after, and how many were counted in it, which may be 0. NULL at the end. */
+const response_bucket_t *durations_next(duration_walk_t *self, int64_t *count);
+
+/* The middle of a bucket in microseconds; of an open one, its bound. */
+double durations_middle_micros(const response_bucket_t *bucket);
+
 /*
- * The durations between two answers. before may be NULL: everything in after; after may be NULL:
- * nothing is known. A percentile is the middle of the bucket that it falls into, which is less than
- * 7 % off; of an open bucket, its bound.
+ * The durations between two answers. A percentile is the middle of the bucket that it falls into,
+ * which is less than 7 % off; of an open bucket, its bound.
  */
 duration_t durations_between(const response_histogram_t *before, const response_histogram_t *after);
 

@@ -66,6 +66,8 @@ static void set_level(loss_entry_t *self, const loss_sight_t *sight)
     const response_subscription_t *now = sight->subscription;
     loss_t *loss = &self->loss;
     const bool whole = self->whole && self->exact;
+    loss->derived = changes_sum(self->derived_before, self->derived);
+    loss->derived_in_outage = changes_sum(self->derived_in_outage_before, self->derived_in_outage);
     if (sight->is_agent) {
         const bool told = now->counts.lost_event_count != RESPONSE_UNKNOWN;
         loss->source = self->derived > 0 || (!told && whole) ? LOSS_DERIVED
@@ -100,7 +102,11 @@ void loss_entry_begin(loss_entry_t *self, const loss_sight_t *sight, loss_beginn
         sight->pushed != RESPONSE_UNKNOWN && !loss_has_no_numbers(sight->subscription);
     self->counter = RESPONSE_UNKNOWN;
     self->before_first = false;
+    self->derived_before = changes_sum(self->derived_before, self->derived);
+    self->derived_in_outage_before =
+        changes_sum(self->derived_in_outage_before, self->derived_in_outage);
     self->derived = sight->is_agent ? 0 : found.by;
+    self->derived_in_outage = 0;
     self->exact = beginning != BEGAN_SINCE || found.exact;
     self->whole = sight->subscription->counts.event_count == 0 &&
                   sight->pushed != RESPONSE_UNKNOWN && !sight->pushed_since;
@@ -188,9 +194,10 @@ static void tell_apart(loss_entry_t *self, const loss_sight_t *sight, const loss
         !sight->is_agent &&
         changes_count(self->last.missed_event_count, now->counts.missed_event_count).kind ==
             COUNT_UP;
+    const int64_t derived_in_outage = loss->interrupted && derived > 0 ? derived : 0;
     loss->early_step = early && !has_gaps ? derived : 0;
-    loss->outage_step =
-        changes_sum(smaller(in_outage, counted), loss->interrupted && derived > 0 ? derived : 0);
+    loss->outage_step = changes_sum(smaller(in_outage, counted), derived_in_outage);
+    self->derived_in_outage = changes_sum(self->derived_in_outage, derived_in_outage);
 }
 
 void loss_entry_go_on(loss_entry_t *self, const loss_sight_t *sight)

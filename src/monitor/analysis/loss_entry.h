@@ -24,7 +24,10 @@ typedef struct {
     bool counted_exactly;       /* what the agent counted as lost */
     char *endpoint;             /* of its channel, as last known; or NULL */
     uint64_t resubscribed;      /* of the time when Tango last did; 0: never, as far as is known */
-    int64_t derived;     /* lost events that the agent didn't count, or that aren't the agent's */
+    int64_t derived; /* lost events that the agent didn't count, or that aren't the agent's */
+    int64_t derived_in_outage; /* of these, those of a connection that was down */
+    int64_t derived_before;    /* these two of subscriptions that were there before this one */
+    int64_t derived_in_outage_before;
     int64_t pushed;      /* by the process that counter is of; RESPONSE_UNKNOWN: not watched */
     int64_t pushed_anew; /* by one that came after it, of which no event has come yet;
                             RESPONSE_UNKNOWN: there is none */

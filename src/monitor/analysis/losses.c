@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/name_index.h"
+#include "base/timespec.h"
 #include "monitor/analysis/loss_entry.h"
 #include "monitor/analysis/published.h"
 #include "monitor/model/continuity.h"
@@ -18,6 +20,7 @@ struct server_losses {
 struct losses {
     server_losses_t *servers;
     size_t count;
+    name_index_t names;
     published_t *published; /* as of the last update */
 };
 
@@ -38,6 +41,7 @@ void losses_destroy(losses_t **self)
         free(server->server);
     }
     free((*self)->servers);
+    name_index_clear(&(*self)->names);
     published_destroy(&(*self)->published);
     free(*self);
     *self = NULL;
@@ -58,6 +62,27 @@ typedef struct {
  */
 #define EARLIER_SECONDS 0.1
 
+/* Likewise events that a subscription received before its late agent was there. */
+#define JUST_ATTACHED_SECONDS 2.0
+
+static bool was_just_attached(const response_t *response)
+{
+    struct timespec attached;
+    struct timespec now;
+    return response_is_late(response) &&
+           !(response->agent_attached && response->agent_time &&
+             timespec_parse(response->agent_attached, &attached) &&
+             timespec_parse(response->agent_time, &now) &&
+             timespec_seconds_between(&attached, &now) > JUST_ATTACHED_SECONDS);
+}
+
+static bool pushed_since(const interval_t *interval, const published_stream_t *publisher)
+{
+    return (publisher->answered > 0 &&
+            interval->answered - publisher->answered > EARLIER_SECONDS) ||
+           was_just_attached(interval->now);
+}
+
 static loss_sight_t sight_of(const interval_t *interval,
                              const response_subscription_t *subscription, const char *stream)
 {
@@ -70,9 +95,7 @@ static loss_sight_t sight_of(const interval_t *interval,
                           .pushed = publisher ? publisher->count : RESPONSE_UNKNOWN,
                           .pushed_at = publisher ? publisher->answered : 0,
                           .process = publisher ? publisher->process : 0,
-                          .pushed_since =
-                              publisher && publisher->answered > 0 &&
-                              interval->answered - publisher->answered > EARLIER_SECONDS,
+                          .pushed_since = publisher && pushed_since(interval, publisher),
                           .time = *interval->time};
 }
 
@@ -82,15 +105,17 @@ static server_losses_t *server_of(losses_t *self, const char *name, size_t place
     if (found)
         return &self->servers[found - self->servers];
     self->servers = memory_resize(self->servers, self->count + 1, sizeof *self->servers);
-    self->servers[self->count] = (server_losses_t){.server = memory_string(name)};
-    return &self->servers[self->count++];
+    server_losses_t *added = &self->servers[self->count];
+    *added = (server_losses_t){.server = memory_string(name)};
+    name_index_add(&self->names, added->server, self->count++);
+    return added;
 }
 
 static loss_beginning_t beginning_of(const interval_t *self, bool was_there)
 {
     if (!self->before)
         return BEGAN_BEFORE;
-    if (continuity_is_another_process(self->before, self->now))
+    if (continuity_counts_anew(self->before, self->now))
         return BEGAN_SINCE;
     if (self->before->dialect != self->now->dialect)
         return BEGAN_SOMETIME;
@@ -101,7 +126,7 @@ static loss_beginning_t beginning_of(const interval_t *self, bool was_there)
 static bool goes_on(const interval_t *self)
 {
     return self->before && self->before->dialect == self->now->dialect &&
-           !continuity_is_another_process(self->before, self->now);
+           !continuity_counts_anew(self->before, self->now);
 }
 
 /* The topic's new state: what was known of it, if anything, is taken over from old. */
@@ -118,6 +143,7 @@ static loss_entry_t next_entry(const interval_t *interval,
     }
     const loss_sight_t sight = sight_of(interval, subscription, entry.stream);
     if (old && goes_on(interval) &&
+        !continuity_is_new(interval->now->dialect, entry.resubscribed != 0, subscription) &&
         !counters_fell(&counters_of_subscription, &entry.last, &subscription->counts))
         loss_entry_go_on(&entry, &sight);
     else
@@ -191,12 +217,13 @@ static int compare_topics(const void *key, const void *entry)
 
 const server_losses_t *losses_of_server(const losses_t *self, const char *server, size_t place)
 {
-    for (size_t i = 0; server && i < self->count; i++) {
-        const server_losses_t *losses = &self->servers[(place + i) % self->count];
-        if (strcmp(losses->server, server) == 0)
-            return losses;
-    }
-    return NULL;
+    if (!server || self->count == 0)
+        return NULL;
+    /* As a rule, they come in the same order each time. */
+    if (place < self->count && strcmp(self->servers[place].server, server) == 0)
+        return &self->servers[place];
+    const size_t found = name_index_find(&self->names, server);
+    return found != NAME_INDEX_NONE ? &self->servers[found] : NULL;
 }
 
 const loss_t *losses_find(const server_losses_t *self, const char *topic)

@@ -30,9 +30,13 @@ typedef enum {
 
 typedef struct {
     loss_source_t source;
-    int64_t lost;         /* events; RESPONSE_UNKNOWN with LOSS_UNKNOWN. Of the agent's, all since
-                             the subscription was made; of others, those since `since` */
-    bool is_minimum;      /* more may be lost */
+    int64_t lost;    /* events; RESPONSE_UNKNOWN with LOSS_UNKNOWN. Of the agent's, all since
+                        the subscription was made; of others, those since `since` */
+    bool is_minimum; /* more may be lost */
+    int64_t derived; /* those that weren't counted by the agent, and also those of subscriptions
+                        that were there before this one, so that it never falls; also with
+                        LOSS_UNKNOWN */
+    int64_t derived_in_outage; /* of these, those as in outage_step */
     int64_t step;         /* of them, how many since the previous answer; 0 in a server's first */
     bool step_is_minimum; /* more may be lost since then */
     int64_t outage_step; /* of the step, those pushed while the connection was down, or by a process

@@ -25,6 +25,7 @@ observation_t *observation_new(const rule_settings_t *settings)
     self->findings = findings_new(settings);
     self->seen.totals = self->totals;
     self->seen.findings = self->findings;
+    self->seen.losses = self->losses;
     return &self->seen;
 }
 

@@ -12,6 +12,7 @@
 #include "monitor/analysis/comparison.h"
 #include "monitor/analysis/findings/findings.h"
 #include "monitor/analysis/findings/rules.h"
+#include "monitor/analysis/losses.h"
 #include "monitor/analysis/totals.h"
 #include "monitor/model/snapshot.h"
 
@@ -23,6 +24,7 @@ typedef struct {
     const comparison_t *comparison; /* of the two; NULL: nobody reads it */
     const totals_t *totals;         /* of all comparisons so far; always the same */
     const findings_t *findings;     /* likewise; empty if nobody compares */
+    const losses_t *losses;         /* of each subscription, changed or not; likewise */
 } observation_t;
 
 /* Of no poll yet. settings: as of findings_new(). Never NULL. */

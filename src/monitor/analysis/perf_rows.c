@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -110,5 +111,42 @@ perf_row_t *perf_rows_new(const response_t *response, perf_side_t side, size_t *
         rows[i] = (perf_row_t){measures[i].label, measures[i].key, statistics_of(values, known)};
     }
     free(values);
+    return rows;
+}
+
+/* How long an event of an attribute took. */
+typedef struct {
+    const char *attribute;
+    double micros;
+} processed_t;
+
+static int compare_processed(const void *a, const void *b)
+{
+    return strcmp(((const processed_t *)a)->attribute, ((const processed_t *)b)->attribute);
+}
+
+perf_row_t *perf_rows_by_attribute(const response_t *response, size_t *count)
+{
+    processed_t *processed = memory_new(response->receive_sample_count, sizeof *processed);
+    size_t samples = 0;
+    for (size_t i = 0; i < response->receive_sample_count; i++) {
+        const response_receive_sample_t *sample = &response->receive_samples[i];
+        const char *attribute = sample->attr_name ? sample->attr_name : "";
+        if (!sample->discarded)
+            processed[samples++] = (processed_t){attribute, sample->process_micros};
+    }
+    qsort(processed, samples, sizeof *processed, compare_processed);
+    perf_row_t *rows = memory_new(samples, sizeof *rows);
+    double *values = memory_new(samples, sizeof *values);
+    *count = 0;
+    for (size_t i = 0; i < samples;) {
+        const char *attribute = processed[i].attribute;
+        size_t known = 0;
+        for (; i < samples && strcmp(processed[i].attribute, attribute) == 0; i++)
+            values[known++] = processed[i].micros;
+        rows[(*count)++] = (perf_row_t){attribute, "process_micros", statistics_of(values, known)};
+    }
+    free(values);
+    free(processed);
     return rows;
 }

@@ -24,6 +24,13 @@ typedef struct {
  */
 perf_row_t *perf_rows_new(const response_t *response, perf_side_t side, size_t *count);
 
+/*
+ * A row for each attribute that events were received of, sorted by name: how long they took to
+ * process, by the samples without duplicates. Its label, without unit, points into the response; ""
+ * where a sample has none. The caller frees it.
+ */
+perf_row_t *perf_rows_by_attribute(const response_t *response, size_t *count);
+
 /* How many samples are duplicates. */
 size_t perf_discarded_count(const response_t *response);
 

@@ -28,9 +28,8 @@ struct published {
 /* In a container each start of a server has the same pid: the start time says more. */
 static uint64_t process_of(const response_t *response)
 {
-    if (!response->agent_attached)
-        return 0;
-    return name_set_hash((uint64_t)response->agent_pid, response->agent_attached);
+    const char *began = response_process_began(response);
+    return began ? name_set_hash((uint64_t)response->agent_pid, began) : 0;
 }
 
 /* current: the answer's counts are used; otherwise only that there is such a stream. */

@@ -9,10 +9,16 @@
 #include "base/name_set.h"
 #include "base/timespec.h"
 
+typedef struct {
+    total_t total; /* comes first */
+    size_t place;  /* in the list of all */
+} kept_t;
+
 struct totals {
-    void *index; /* a tree of total_t *: tsearch(3) */
-    total_t **all;
+    void *index;   /* a tree of total_t *: tsearch(3) */
+    total_t **all; /* each a kept_t */
     size_t count;
+    size_t next;    /* where to look first: mostly, rows are added in the same order each time */
     size_t streams; /* of these, those that are no servers */
     totals_rest_t published;
     totals_rest_t subscribed;
@@ -141,25 +147,34 @@ static void make_room(totals_t *self)
     }
     self->streams -= self->count - kept;
     self->count = kept;
+    for (size_t i = 0; i < kept; i++)
+        ((kept_t *)self->all[i])->place = i;
 }
 
 static total_t *total_of(totals_t *self, total_kind_t kind, const char *server, const char *name)
 {
     total_t key = {
         .kind = kind, .server = (char *)(uintptr_t)server, .name = (char *)(uintptr_t)name};
+    if (self->next < self->count && compare_names(&key, self->all[self->next]) == 0)
+        return self->all[self->next++];
     total_t **found = tfind(&key, &self->index, compare_names);
-    if (found)
+    if (found) {
+        self->next = ((const kept_t *)*found)->place + 1;
         return *found;
+    }
     if (kind != TOTAL_SERVER && self->streams == TOTALS_MAX_STREAMS)
         make_room(self);
-    total_t *total = memory_new(1, sizeof *total);
+    kept_t *fresh = memory_new(1, sizeof *fresh);
+    total_t *total = &fresh->total;
     *total = (total_t){.kind = kind, .server = memory_string(server), .name = memory_string(name)};
+    fresh->place = self->count;
     if (!tsearch(total, &self->index, compare_names)) {
         fputs("out of memory\n", stderr);
         abort();
     }
     self->all = memory_resize(self->all, self->count + 1, sizeof *self->all);
     self->all[self->count++] = total;
+    self->next = self->count;
     self->streams += kind != TOTAL_SERVER;
     if (kind != TOTAL_SERVER && name_set_has(&self->dropped, hash_of(total)))
         shared_row(self, kind)->streams--;
@@ -217,7 +232,7 @@ void totals_add_subscription(totals_t *self, const server_part_t *part,
 {
     if (row->change->after)
         add_received(total_of(self, TOTAL_SUBSCRIBED, name_of(part), row->topic), row,
-                     part->changes->server_restarted || row->restarted ||
+                     part->changes->counts_anew || row->restarted ||
                          row->change->kind == CHANGE_NEW);
 }
 

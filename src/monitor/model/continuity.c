@@ -6,16 +6,35 @@
 #include "base/arena.h"
 #include "base/memory.h"
 
+static bool differ(const char *before, const char *after)
+{
+    return before && after && strcmp(before, after) != 0;
+}
+
 /*
- * The time at which the agent was attached identifies a process better than the pid does: in a
- * container, every start of a server has the same pid.
+ * Times identify a process better than the pid does: in a container, every start of a server has
+ * the same pid. Agents that don't say when their process began are only loaded as it starts.
  */
 bool continuity_is_another_process(const response_t *before, const response_t *after)
 {
-    bool pids = before->agent_pid != RESPONSE_UNKNOWN && after->agent_pid != RESPONSE_UNKNOWN;
-    bool times = before->agent_attached && after->agent_attached;
-    return (pids && before->agent_pid != after->agent_pid) ||
-           (times && strcmp(before->agent_attached, after->agent_attached) != 0);
+    const bool pids = before->agent_pid != RESPONSE_UNKNOWN && after->agent_pid != RESPONSE_UNKNOWN;
+    if (pids && before->agent_pid != after->agent_pid)
+        return true;
+    if (before->process_started && after->process_started)
+        return differ(before->process_started, after->process_started);
+    return differ(before->agent_attached, after->agent_attached) && !response_is_late(after);
+}
+
+bool continuity_counts_anew(const response_t *before, const response_t *after)
+{
+    return continuity_is_another_process(before, after) ||
+           differ(before->agent_attached, after->agent_attached);
+}
+
+bool continuity_is_new(response_dialect_t dialect, bool was_resubscribed,
+                       const response_subscription_t *now)
+{
+    return dialect != RESPONSE_AGENT && was_resubscribed && !now->last_resubscribed;
 }
 
 /* ---- entries ---- */

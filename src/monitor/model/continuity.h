@@ -14,6 +14,19 @@
 /* Whether two answers of one server are known to be from different processes. */
 bool continuity_is_another_process(const response_t *before, const response_t *after);
 
+/*
+ * Whether all counts began anew between two answers of one server: they are from different
+ * processes, or the agent was detached from the process and attached again.
+ */
+bool continuity_counts_anew(const response_t *before, const response_t *after);
+
+/*
+ * Whether a subscription is another one than before, although its counts may be higher: it was
+ * resubscribed, and now never was. The agent tells its process instead.
+ */
+bool continuity_is_new(response_dialect_t dialect, bool was_resubscribed,
+                       const response_subscription_t *now);
+
 enum { CONTINUITY_MAXIMUM_KEPT = 65536 };
 
 /* How many entries an answer may have omitted of a list that has count, by what it says itself; at

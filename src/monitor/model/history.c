@@ -32,13 +32,7 @@ const snapshot_t *history_previous(const history_t *self)
 static reply_t *place_of(snapshot_t *previous, const char *server, size_t place)
 {
     const reply_t *found = snapshot_find(previous, server, place);
-    if (found)
-        return &previous->replies[found - previous->replies];
-    previous->replies =
-        memory_resize(previous->replies, previous->reply_count + 1, sizeof *previous->replies);
-    reply_t *reply = &previous->replies[previous->reply_count++];
-    *reply = (reply_t){.server = memory_string(server)};
-    return reply;
+    return found ? &previous->replies[found - previous->replies] : snapshot_add(previous, server);
 }
 
 void history_remember(history_t *self, snapshot_t **snapshot)
@@ -59,12 +53,16 @@ void history_remember(history_t *self, snapshot_t **snapshot)
             continue;
         }
         if (place->response && place->response->dialect == reply->response->dialect &&
-            !continuity_is_another_process(place->response, reply->response))
+            !continuity_counts_anew(place->response, reply->response))
             continuity_take_over(reply->response, place->response);
         const reply_t old = *place;
+        char *name = reply->server;
         *place = *reply;
-        place->time = new->time; /* it may outlive that snapshot */
+        place->server = old.server; /* which the snapshot finds it by */
+        if (place->time.tv_sec == 0)
+            place->time = new->time; /* it may outlive that snapshot */
         *reply = old;
+        reply->server = name;
         /* Nobody needs these again, and with hundreds of servers they are large. */
         response_drop_samples(place->response);
         free(place->data);

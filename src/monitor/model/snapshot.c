@@ -19,8 +19,23 @@ const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t 
         const reply_t *reply = &self->replies[(place + i) % self->reply_count];
         if (reply->server && strcmp(reply->server, server) == 0)
             return reply;
+        if (self->names.count > 0) {
+            const size_t found = name_index_find(&self->names, server);
+            return found != NAME_INDEX_NONE ? &self->replies[found] : NULL;
+        }
     }
     return NULL;
+}
+
+reply_t *snapshot_add(snapshot_t *self, const char *server)
+{
+    self->replies = memory_resize(self->replies, self->reply_count + 1, sizeof *self->replies);
+    reply_t *reply = &self->replies[self->reply_count];
+    *reply = (reply_t){.server = memory_string(server)};
+    if (server)
+        name_index_add(&self->names, reply->server, self->reply_count);
+    self->reply_count++;
+    return reply;
 }
 
 bool snapshot_has_answer(const snapshot_t *self)
@@ -55,6 +70,7 @@ void snapshot_destroy(snapshot_t **self)
     for (size_t i = 0; i < snapshot->reply_count; i++)
         clear_reply(&snapshot->replies[i]);
     free(snapshot->replies);
+    name_index_clear(&snapshot->names);
     checks_clear(&snapshot->checks);
     free(snapshot);
     *self = NULL;

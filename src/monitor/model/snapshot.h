@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/name_index.h"
 #include "monitor/model/checks.h"
 #include "response/response.h"
 
@@ -21,6 +22,8 @@ typedef struct {
     size_t data_size;     /* its bytes, without the NUL */
     bool data_is_text;    /* data is a recording's copy of an answer that was not JSON */
     char *error;          /* one line: why there is no answer, or why it can't be read; or NULL */
+    bool is_missing;      /* of a recording, with an error: what it has of the answer, if there was
+                             one, can't be read, since something is missing before it */
     response_t *response; /* the answer, parsed; NULL if there is an error */
     double answered; /* when the answer arrived, in seconds of the CLOCK_MONOTONIC of whoever asked;
                         0: not known */
@@ -33,8 +36,11 @@ typedef struct snapshot {
     double asked;         /* the same moment by the clock of reply_t's answered; 0: not known */
     reply_t *replies;     /* one per server, in the order in which the user named them */
     size_t reply_count;
-    checks_t checks;  /* what its source has tried out; of snapshots that go on to sinks only */
-    bool is_recorded; /* from a recording: it may be of another run than the previous one */
+    name_index_t names; /* of all its replies, if it is one that replies are added to */
+    checks_t checks;    /* what its source has tried out; of snapshots that go on to sinks only */
+    bool is_recorded;   /* from a recording: it may be of another run than the previous one */
+    bool is_part;       /* likewise: servers that it doesn't have are still watched, and come in
+                           another one */
 } snapshot_t;
 
 /* A new snapshot with that many replies, all empty. Never NULL: aborts without memory. */
@@ -46,7 +52,10 @@ snapshot_t *snapshot_new(size_t reply_count);
  */
 const reply_t *snapshot_find(const snapshot_t *self, const char *server, size_t place);
 
-/* Removes a reply and frees it. */
+/* Adds an empty reply of a server that has none, to a snapshot that began with none. */
+reply_t *snapshot_add(snapshot_t *self, const char *server);
+
+/* Removes a reply of a snapshot to which none was added, and frees it. */
 void snapshot_remove(snapshot_t *self, size_t place);
 
 /* Whether any server has answered. */

@@ -10,7 +10,7 @@ typedef struct {
     poller_t *poller;
     checker_t *checker; /* or NULL */
     int stop_fd;
-    bool perf;
+    bool perf;     /* performance monitoring was started, and perhaps not stopped since */
     bool answered; /* at least one server did, at least once */
 } poll_source_t;
 
@@ -46,6 +46,22 @@ static bool stop(source_t *source)
     return !self->perf || poller_stop_perf(self->poller, self->stop_fd);
 }
 
+static bool set_perf(source_t *source, bool perf)
+{
+    poll_source_t *self = (poll_source_t *)source;
+    poller_set_perf(self->poller, perf);
+    self->perf |= perf;
+    if (!perf)
+        return poller_stop_perf(self->poller, self->stop_fd);
+    poller_start_perf(self->poller, self->stop_fd);
+    return true;
+}
+
+static void keep_texts(source_t *source, bool keeps)
+{
+    poller_keep_texts(((poll_source_t *)source)->poller, keeps);
+}
+
 static void destroy(source_t **source)
 {
     free(*source);
@@ -56,7 +72,13 @@ source_t *poll_source_new(poller_t *poller, checker_t *checker, bool perf, int64
                           int stop_fd)
 {
     static const source_methods_t methods = {
-        .next = next, .is_in_vain = is_in_vain, .stop = stop, .destroy = destroy};
+        .next = next,
+        .is_in_vain = is_in_vain,
+        .set_perf = set_perf,
+        .keep_texts = keep_texts,
+        .stop = stop,
+        .destroy = destroy,
+    };
     poll_source_t *self = memory_new(1, sizeof *self);
     self->source = (source_t){
         .methods = &methods,

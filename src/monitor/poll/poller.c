@@ -14,7 +14,7 @@ poller_t *poller_new(const target_t *targets, size_t target_count, double timeou
     poller_t *self = memory_new(1, sizeof *self);
     char *why = NULL;
     *error = NULL;
-    if (!workers_init(&self->workers, targets, target_count, &why)) {
+    if (!workers_init(&self->workers, targets, target_count, timeout_seconds, &why)) {
         *error = memory_format("can't start: %s", why);
         free(why);
         free(self);
@@ -27,9 +27,14 @@ poller_t *poller_new(const target_t *targets, size_t target_count, double timeou
     return self;
 }
 
-void poller_drop_texts(poller_t *self)
+void poller_shard(poller_t *self, const shard_t *shard)
 {
-    self->workers.shared.keeps_texts = false;
+    self->shard = *shard;
+}
+
+void poller_keep_texts(poller_t *self, bool keeps)
+{
+    self->workers.shared.keeps_texts = keeps;
 }
 
 /* Puts what came of asking a server into its reply. */
@@ -109,6 +114,8 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
 {
     if (self->followed)
         poller_add_followed(self);
+    if (self->local)
+        poller_add_local(self);
     snapshot_t *snapshot = snapshot_new(self->workers.count);
     clock_gettime(CLOCK_REALTIME, &snapshot->time);
     snapshot->asked = monotonic_seconds();
@@ -130,6 +137,9 @@ snapshot_t *poller_poll(poller_t *self, int stop_fd)
     poller_say_perf_of_others(self, snapshot);
     if (self->followed)
         poller_follow_snapshot(self, snapshot);
+    poller_leave_others(self, snapshot);
+    if (self->local)
+        poller_leave_ended(self, snapshot);
     return snapshot;
 }
 
@@ -139,7 +149,7 @@ bool poller_destroy(poller_t **pointer)
     *pointer = NULL;
     if (!self)
         return true;
-    if (!workers_clear(&self->workers))
+    if (!poller_local_destroy(&self->local) || !workers_clear(&self->workers))
         return false;
     poller_followed_destroy(&self->followed);
     free(self);

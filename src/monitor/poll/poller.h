@@ -36,6 +36,13 @@ poller_t *poller_new(const target_t *targets, size_t target_count, double timeou
                      bool perf, poller_say_t say, void *say_context, char **error);
 
 /*
+ * From now on only servers in this shard are watched; the others are left out without a word once
+ * it is known which servers they are. A device whose server isn't known yet counts as a server of
+ * the device's name until then. Call it before poller_connect(); not together with poller_follow().
+ */
+void poller_shard(poller_t *self, const shard_t *shard);
+
+/*
  * Finds the servers of all devices and connects to them. Those that can't be asked yet are
  * reported, one line each, and tried again at every poll: as a POLLER_NOTE if the server isn't
  * running or doesn't answer, as a POLLER_WARNING if that won't change by itself: an unknown name, a
@@ -73,15 +80,25 @@ void poller_follow(poller_t *self, const selection_options_t *exclusions, size_t
 bool poller_find_others(poller_t *self, int stop_fd);
 
 /*
+ * From now on processes of this machine that begin later, and have an agent that can be asked, are
+ * watched, too, from the next poll after they were found; nobody waits for them. Not those that
+ * exclusions (which must live as long) exclude. They are reported, and so are clients that
+ * "local" of a selection has found, and that have ended: these are no longer watched. Call it after
+ * poller_settle().
+ */
+void poller_find_local(poller_t *self, const selection_options_t *exclusions);
+
+/*
  * Prints, for each server, a line with its name and the command that it is asked by
  * ("QueryEventAgent", "QueryEventSystem", or why it can't be asked now). After poller_connect().
  */
 void poller_list(const poller_t *self, FILE *out);
 
 /*
- * From now on snapshots don't have the texts of answers, only the parsed ones, which saves memory.
+ * Whether snapshots have the texts of answers from now on, besides the parsed ones, which takes
+ * memory. They do at first.
  */
-void poller_drop_texts(poller_t *self);
+void poller_keep_texts(poller_t *self, bool keeps);
 
 /*
  * Starts performance monitoring on every server where it is off; without perf does nothing. A
@@ -99,6 +116,13 @@ void poller_start_perf(poller_t *self, int stop_fd);
  * first answer, all such servers in one line.
  */
 snapshot_t *poller_poll(poller_t *self, int stop_fd);
+
+/*
+ * Switches performance monitoring on or off, from now on: on, poller_start_perf() and
+ * poller_poll() start it where it is off; off, it isn't started any more, and poller_stop_perf()
+ * stops it where we started it.
+ */
+void poller_set_perf(poller_t *self, bool perf);
 
 /*
  * Stops performance monitoring wherever it was off before we started it. Returns whether that

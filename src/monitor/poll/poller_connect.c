@@ -94,8 +94,9 @@ const char *poller_state_of_failure(tango_error_kind_t kind)
         return "no database";
     case TANGO_ERROR_FILES:
         return "too many open files";
-    case TANGO_ERROR_NONE:
     case TANGO_ERROR_NO_COMMAND:
+        return "none";
+    case TANGO_ERROR_NONE:
     case TANGO_ERROR_OTHER:
         break;
     }
@@ -126,6 +127,9 @@ static void take_connection(poller_t *self, size_t i, double patience)
     if (workers_first_of_server(&self->workers, i) == i) {
         if (kind == TANGO_ERROR_NONE) {
             poller_check_commands(self, worker);
+        } else if (kind == TANGO_ERROR_NO_COMMAND && worker->optional) {
+            worker->state = poller_state_of_failure(kind); /* a process without an agent */
+            worker->passed_over = true;
         } else {
             worker->failed = true;
             worker->wrong = !poller_may_come_up(kind);
@@ -135,6 +139,18 @@ static void take_connection(poller_t *self, size_t i, double patience)
         }
     }
     worker_result_clear(&result);
+}
+
+/* What is wrong with a server in another shard is said there. */
+static void note_shard(const poller_t *self, worker_t *worker)
+{
+    worker->elsewhere =
+        !shard_has(&self->shard, worker->found ? worker->admin.name : worker->given);
+    if (!worker->elsewhere)
+        return;
+    worker->wrong = false;
+    free(worker->complaint);
+    worker->complaint = NULL;
 }
 
 /* Whether there is anything that can be watched, now or later, or else nothing wrong. */
@@ -161,6 +177,9 @@ bool poller_connect(poller_t *self, int stop_fd)
         return false;
     for (size_t i = 0; i < self->workers.count; i++)
         take_connection(self, i, patience);
+    for (size_t i = 0; i < self->workers.count; i++)
+        note_shard(self, self->workers.all[i]);
+    poller_leave_others(self, NULL);
     const bool begins = can_begin(self);
     for (size_t i = 0; i < self->workers.count; i++)
         poller_say_complaint(self, self->workers.all[i], begins);
@@ -187,7 +206,7 @@ void poller_list(const poller_t *self, FILE *out)
     }
     for (size_t i = 0; i < self->workers.count; i++) {
         const char *state = self->workers.all[i]->state;
-        if (workers_first_of_server(&self->workers, i) == i)
+        if (workers_first_of_server(&self->workers, i) == i && !self->workers.all[i]->elsewhere)
             fprintf(out, "%s%*s  %s\n", names[i], (int)(width - printable_width(names[i])), "",
                     state ? state : "unknown");
         free(names[i]);

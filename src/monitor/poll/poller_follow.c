@@ -144,10 +144,18 @@ static bool is_excluded_channel(const followed_t *self, const response_t *respon
            (is_excluded(self, name) || has_excluded_devices_only(self, response, channel));
 }
 
+/* A server of this machine without a database listens at its port, whatever its host is called. */
+static bool is_same_without_database(const worker_t *worker, const char *name)
+{
+    return worker->process > 0 && strstr(worker->name, no_database) &&
+           names_are_same_but_host(worker->name, name) && names_have_same_port(worker->name, name);
+}
+
 static bool is_watched_as(const poller_t *self, const char *name)
 {
     for (size_t i = 0; i < self->workers.count; i++)
-        if (strcasecmp(self->workers.all[i]->name, name) == 0)
+        if (strcasecmp(self->workers.all[i]->name, name) == 0 ||
+            is_same_without_database(self->workers.all[i], name))
             return true;
     return false;
 }
@@ -385,7 +393,7 @@ void poller_add_followed(poller_t *self)
     for (size_t i = 0; i < self->workers.connecting_count;) {
         worker_t *worker = self->workers.connecting[i];
         worker_result_t result;
-        if (!worker_take_result(worker, &result)) {
+        if (worker->is_local || !worker_take_result(worker, &result)) {
             i++;
             continue;
         }

@@ -3,7 +3,8 @@
  *
  * poller.c polls, poller_connect.c connects and reports failures, poller_servers.c merges several
  * devices of a server, poller_perf.c starts and stops performance monitoring, poller_follow.c adds
- * the servers that others receive events from.
+ * the servers that others receive events from, poller_local.c the processes of this machine that
+ * begin later.
  */
 #ifndef STEM_POLLER_PARTS_H
 #define STEM_POLLER_PARTS_H
@@ -16,12 +17,15 @@
 #define POLLER_SLACK_SECONDS 0.25
 
 typedef struct followed followed_t;
+typedef struct local local_t;
 
 struct poller {
     workers_t workers;
     followed_t *followed; /* NULL: without poller_follow() */
+    local_t *local;       /* NULL: without poller_find_local() */
     double timeout;
     bool perf;
+    shard_t shard;
     bool unstarted; /* some servers couldn't get a thread */
     poller_say_t say;
     void *say_context;
@@ -53,6 +57,12 @@ const char *poller_state_of_failure(tango_error_kind_t kind);
 void poller_check_commands(poller_t *self, worker_t *worker);
 
 /*
+ * Removes those workers that are known to be of servers in other shards. With poller_shard(), a
+ * snapshot loses their replies, and also those of other shards' devices whose server isn't known.
+ */
+void poller_leave_others(poller_t *self, snapshot_t *snapshot);
+
+/*
  * A device's server isn't known before it answers: two that hung at the start may turn out to be
  * one. Removes the second one from the workers and the snapshot; the first one keeps its name.
  */
@@ -75,5 +85,19 @@ void poller_follow_snapshot(poller_t *self, snapshot_t *snapshot);
 
 /* Frees it and sets *self to NULL; *self may be NULL. */
 void poller_followed_destroy(followed_t **self);
+
+/* Adds the processes of this machine that have been found since to the workers. */
+void poller_add_local(poller_t *self);
+
+/* Removes the clients that --local has found, and that have ended, from the workers and a snapshot.
+ */
+void poller_leave_ended(poller_t *self, snapshot_t *snapshot);
+
+/* The first worker that asks the same process as worker i, as far as their answers in a snapshot
+ * say, and one of them does so through the agent's socket; else i. */
+size_t poller_first_of_process(const poller_t *self, const snapshot_t *snapshot, size_t i);
+
+/* As finder_destroy(). */
+bool poller_local_destroy(local_t **self);
 
 #endif

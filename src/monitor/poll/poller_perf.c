@@ -30,7 +30,8 @@ void poller_start_perf(poller_t *self, int stop_fd)
     if (!self->perf)
         return;
     for (size_t i = 0; i < self->workers.count; i++)
-        worker_ask(self->workers.all[i], TASK_START_PERF);
+        if (self->shard.count == 0 || self->workers.all[i]->found)
+            worker_ask(self->workers.all[i], TASK_START_PERF);
     const bool waited =
         workers_await(&self->workers, self->timeout + POLLER_SLACK_SECONDS, stop_fd);
     for (size_t i = 0; i < self->workers.count && waited; i++) {
@@ -38,6 +39,11 @@ void poller_start_perf(poller_t *self, int stop_fd)
         if (!worker->hangs && !worker_has_answer(worker))
             take_start_of_perf(self, worker);
     }
+}
+
+void poller_set_perf(poller_t *self, bool perf)
+{
+    self->perf = perf;
 }
 
 static bool has_perf_of_others(const worker_t *worker)
@@ -78,12 +84,14 @@ bool poller_stop_perf(poller_t *self, int stop_fd)
     bool off = true;
     for (size_t i = 0; i < self->workers.count; i++) {
         worker_result_t result;
+        if (!asked[i]) /* if it has an answer, that is for the next poll */
+            continue;
         const bool answered = worker_take_result(self->workers.all[i], &result);
         const tango_error_kind_t kind = result.error.kind;
         /* A server that is gone, or came back without the agent, monitors nothing any more. */
-        const bool is_off = !asked[i] || (answered && (kind == TANGO_ERROR_NONE ||
-                                                       kind == TANGO_ERROR_NOT_RUNNING ||
-                                                       kind == TANGO_ERROR_NO_COMMAND));
+        const bool is_off =
+            answered && (kind == TANGO_ERROR_NONE || kind == TANGO_ERROR_NOT_RUNNING ||
+                         kind == TANGO_ERROR_NO_COMMAND);
         if (!is_off && waited)
             poller_say(self, POLLER_WARNING,
                        memory_format("%s: performance monitoring may still be on: %s: "

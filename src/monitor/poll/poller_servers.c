@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -70,8 +71,37 @@ bool poller_settle(poller_t *self)
     say_passed_over(self);
     merge_servers(self);
     if (self->workers.count == 0)
-        poller_say(self, POLLER_WARNING, memory_string("nothing is left to watch"));
+        poller_say(self, POLLER_WARNING,
+                   self->shard.count > 0
+                       ? memory_format("no server is in shard %" PRIu64 "/%" PRIu64,
+                                       self->shard.number, self->shard.count)
+                       : memory_string("nothing is left to watch"));
     return self->workers.count > 0;
+}
+
+/* Decides whether a server that is known by now is in our shard. Nothing was switched on in it
+ * before. */
+static void place(const poller_t *self, worker_t *worker, bool late)
+{
+    worker->elsewhere = !shard_has(&self->shard, worker->admin.name);
+    worker->placed = true;
+    if (late && !worker->elsewhere && self->perf)
+        worker_want_perf(worker);
+}
+
+void poller_leave_others(poller_t *self, snapshot_t *snapshot)
+{
+    for (size_t i = self->shard.count > 0 ? self->workers.count : 0; i-- > 0;) {
+        worker_t *worker = self->workers.all[i];
+        if (worker->found && !worker->placed)
+            place(self, worker, snapshot);
+        if (!worker->elsewhere)
+            continue;
+        if (snapshot)
+            snapshot_remove(snapshot, i);
+        if (worker->found)
+            workers_remove(&self->workers, i);
+    }
 }
 
 /*
@@ -102,6 +132,13 @@ void poller_merge_late_answers(poller_t *self, snapshot_t *snapshot)
     /* Not at every poll: each server is compared with every other one. */
     for (size_t i = learnt ? self->workers.count : 0; i-- > 0;) {
         const size_t first = workers_first_of_server(&self->workers, i);
+        if (first == i)
+            continue;
+        end_double(self, i, first);
+        snapshot_remove(snapshot, i);
+    }
+    for (size_t i = self->workers.count; i-- > 0;) {
+        const size_t first = poller_first_of_process(self, snapshot, i);
         if (first == i)
             continue;
         end_double(self, i, first);

@@ -12,6 +12,8 @@
 
 #include "base/list_file.h"
 #include "base/memory.h"
+#include "base/reasons.h"
+#include "monitor/poll/local_process.h"
 #include "response/names.h"
 #include "tango/tango_client.h"
 
@@ -24,6 +26,29 @@ bool selection_excludes(const selection_options_t *options, const char *name)
     return false;
 }
 
+static bool is_client(const local_process_t *process)
+{
+    return process->answers && !process->admin;
+}
+
+bool selection_excludes_process(const selection_options_t *options, const local_process_t *process)
+{
+    char *names[] = {
+        memory_format("pid:%ld", (long)process->pid),
+        is_client(process) ? local_process_client_name(process, true) : NULL,
+        is_client(process) ? local_process_client_name(process, false) : NULL,
+        process->admin && process->tango_host
+            ? memory_format("tango://%s/%s", process->tango_host, process->admin)
+            : memory_string(process->admin),
+    };
+    bool excluded = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        excluded |= names[i] && selection_excludes(options, names[i]);
+        free(names[i]);
+    }
+    return excluded;
+}
+
 /* What went wrong first is what the user is told. */
 static bool fail(char **error, char *line)
 {
@@ -34,58 +59,175 @@ static bool fail(char **error, char *line)
     return false;
 }
 
-static void add(selection_t *self, const char *name, bool optional)
+/* The new target, or the one that is there under that name. */
+static target_t *add(selection_t *self, const char *name, bool optional)
 {
     for (size_t i = 0; i < self->count; i++) {
         if (strcmp(self->targets[i].name, name) == 0) {
             self->targets[i].optional &= optional;
-            return;
+            return &self->targets[i];
         }
     }
     self->targets = memory_resize(self->targets, self->count + 1, sizeof *self->targets);
-    self->targets[self->count++] = (target_t){memory_string(name), optional};
+    self->targets[self->count] = (target_t){.name = memory_string(name), .optional = optional};
+    return &self->targets[self->count++];
 }
 
-/* The servers of the exported devices that match; given: what the user wrote for the pattern. */
-static bool add_pattern(selection_t *self, const selection_options_t *options, const char *pattern,
-                        const char *given, char **error)
+/* ---- processes of this machine ---- */
+
+/* What is made, and what it is made of. */
+typedef struct {
+    selection_t selection;
+    const selection_options_t *options;
+    bool has_processes;
+    local_processes_t processes;
+    char *error;
+} making_t;
+
+static const local_processes_t *processes_of(making_t *self)
 {
+    if (!self->has_processes)
+        self->processes = local_processes_find(self->options->timeout, NULL, NULL);
+    self->has_processes = true;
+    return &self->processes;
+}
+
+/* How many processes run the same program. */
+static size_t count_clients(const local_processes_t *all, const char *program)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < all->count; i++)
+        count += is_client(&all->items[i]) && strcmp(all->items[i].program, program) == 0;
+    return count;
+}
+
+/* The name of a process, if it is to be watched; else NULL. The caller frees it. */
+static char *name_of_process(const making_t *self, const local_process_t *process)
+{
+    const selection_options_t *options = self->options;
+    if (selection_excludes_process(options, process))
+        return NULL;
+    if (!is_client(process))
+        return !process->admin || shard_has(&options->shard, process->admin)
+                   ? memory_format("pid:%ld", (long)process->pid)
+                   : NULL;
+    char *name =
+        local_process_client_name(process, count_clients(&self->processes, process->program) > 1);
+    if (shard_has(&options->shard, name))
+        return name;
+    free(name);
+    return NULL;
+}
+
+static bool add_local(making_t *self)
+{
+    const local_processes_t *all = processes_of(self);
+    for (size_t i = 0; i < all->count; i++) {
+        char *name = name_of_process(self, &all->items[i]);
+        if (name) {
+            target_t *target = add(&self->selection, name, true);
+            target->pid = all->items[i].pid;
+            target->is_local = true;
+        }
+        free(name);
+    }
+    return all->count > 0 ||
+           fail(&self->error,
+                memory_string("--local: no process that may be asked from here has an agent: "
+                              "ska-tango-event-agent list shows those that use Tango, and "
+                              "ska-tango-event-agent attach PID loads it"));
+}
+
+/* "client:PATTERN" */
+static bool add_clients(making_t *self, const char *given, const char *pattern)
+{
+    const local_processes_t *all = processes_of(self);
+    bool any = false;
+    for (size_t i = 0; i < all->count; i++) {
+        if (!is_client(&all->items[i]) || fnmatch(pattern, all->items[i].program, 0) != 0)
+            continue;
+        char *name = name_of_process(self, &all->items[i]);
+        if (name)
+            add(&self->selection, name, true);
+        free(name);
+        any = true;
+    }
+    return any || fail(&self->error, memory_format("%s: " REASON_NO_CLIENT, given));
+}
+
+/* One that nobody has now may come. */
+static bool add_process(making_t *self, const char *name)
+{
+    local_name_t parsed;
+    const selection_options_t *options = self->options;
+    if (!local_name_parse(name, &parsed))
+        return fail(
+            &self->error,
+            memory_format("%s: must be pid:NUMBER, client:NAME or client:NAME:NUMBER", name));
+    bool good = true;
+    if (parsed.program && strpbrk(parsed.program, "*?")) {
+        good = add_clients(self, name, parsed.program);
+    } else if (parsed.program && parsed.pid == 0 &&
+               count_clients(processes_of(self), parsed.program) > 1) {
+        for (size_t i = 0; i < self->processes.count; i++) {
+            const local_process_t *process = &self->processes.items[i];
+            if (!is_client(process) || strcmp(process->program, parsed.program) != 0 ||
+                selection_excludes_process(options, process))
+                continue;
+            char *with_pid = local_process_client_name(process, true);
+            add(&self->selection, with_pid, options->skip_unsupported);
+            free(with_pid);
+        }
+    } else if (!selection_excludes(options, name)) {
+        add(&self->selection, name, options->skip_unsupported);
+    }
+    local_name_clear(&parsed);
+    return good;
+}
+
+/* ---- devices ---- */
+
+/* The servers of the exported devices that match; given: what the user wrote for the pattern. */
+static bool add_pattern(making_t *self, const char *pattern, const char *given)
+{
+    const selection_options_t *options = self->options;
     tango_match_t *matches = NULL;
     size_t count = 0;
     tango_error_t why = {0};
     if (!tango_client_match(pattern, &matches, &count, &why)) {
-        fail(error, memory_format("%s: %s%s", given, why.text ? why.text : "unknown error",
-                                  tango_error_advice(why.kind)));
+        fail(&self->error, memory_format("%s: %s%s", given, why.text ? why.text : "unknown error",
+                                         tango_error_advice(why.kind)));
         tango_error_clear(&why);
         return false;
     }
     for (size_t i = 0; i < count; i++)
         if (!selection_excludes(options, matches[i].device) &&
-            !selection_excludes(options, matches[i].admin))
-            add(self, matches[i].admin, true);
+            !selection_excludes(options, matches[i].admin) &&
+            shard_has(&options->shard, matches[i].admin))
+            add(&self->selection, matches[i].admin, true);
     tango_matches_destroy(&matches, count);
     if (count == 0)
-        return fail(error,
+        return fail(&self->error,
                     memory_format("%s: the database has no exported device with that name", given));
     return true;
 }
 
-static bool add_name(selection_t *self, const selection_options_t *options, const char *name,
-                     char **error)
+static bool add_name(making_t *self, const char *name)
 {
+    if (local_name_is(name))
+        return add_process(self, name);
     if (strchr(name, '*'))
-        return add_pattern(self, options, name, name, error);
-    if (!selection_excludes(options, name))
-        add(self, name, options->skip_unsupported);
+        return add_pattern(self, name, name);
+    if (!selection_excludes(self->options, name))
+        add(&self->selection, name, self->options->skip_unsupported);
     return true;
 }
 
-static bool add_file(selection_t *self, const selection_options_t *options, const char *path,
-                     char **error)
+static bool add_file(making_t *self, const char *path)
 {
     FILE *file = fopen(path, "re");
     if (!file)
-        return fail(error, memory_format("%s: can't read it: %s", path, strerror(errno)));
+        return fail(&self->error, memory_format("%s: can't read it: %s", path, strerror(errno)));
     char *line = memory_new(LIST_FILE_LINE_MAXIMUM, 1);
     bool good = true;
     for (size_t number = 1; good; number++) {
@@ -94,14 +236,15 @@ static bool add_file(selection_t *self, const selection_options_t *options, cons
             break;
         const char *name = list_file_trim(line);
         if (result == LIST_FILE_TOO_LONG)
-            good = fail(error, memory_format("%s: line %zu is too long", path, number));
-        else if (strpbrk(name, " \t"))
-            good = fail(error, memory_format("%s: line %zu: only one name per line", path, number));
+            good = fail(&self->error, memory_format("%s: line %zu is too long", path, number));
+        else if (strpbrk(name, " \t") && !local_name_is(name))
+            good = fail(&self->error,
+                        memory_format("%s: line %zu: only one name per line", path, number));
         else if (*name)
-            good = add_name(self, options, name, error);
+            good = add_name(self, name);
     }
     if (good && ferror(file))
-        good = fail(error, memory_format("%s: can't read it: %s", path, strerror(errno)));
+        good = fail(&self->error, memory_format("%s: can't read it: %s", path, strerror(errno)));
     free(line);
     fclose(file);
     return good;
@@ -109,16 +252,18 @@ static bool add_file(selection_t *self, const selection_options_t *options, cons
 
 static selection_t make(const selection_options_t *options, char **error)
 {
-    selection_t self = {0};
-    bool good = !options->all || add_pattern(&self, options, "dserver/*", "--all", error);
+    making_t self = {.options = options};
+    bool good = !options->all || add_pattern(&self, "dserver/*", "--all");
+    good = good && (!options->local || add_local(&self));
     for (size_t i = 0; good && i < options->name_count; i++) {
         const char *name = options->names[i];
-        good = name[0] == '@' ? add_file(&self, options, name + 1, error)
-                              : add_name(&self, options, name, error);
+        good = name[0] == '@' ? add_file(&self, name + 1) : add_name(&self, name);
     }
-    if (good && self.count == 0)
-        fail(error, memory_string("nothing is left to watch"));
-    return self;
+    if (good && self.selection.count == 0 && options->shard.count == 0)
+        fail(&self.error, memory_string("nothing is left to watch"));
+    local_processes_clear(&self.processes);
+    *error = self.error;
+    return self.selection;
 }
 
 /*

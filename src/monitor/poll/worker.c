@@ -55,30 +55,29 @@ bool worker_has_perf(const tango_event_commands_t *commands)
  * All threads that ask a database share a lock of the Tango library's, which wakes each of them
  * whenever one is done: hundreds of threads would do little else. Hence the permits.
  */
-static void find_device(worker_t *self, tango_error_t *error)
+static void connect_link(worker_t *self, tango_error_t *error)
 {
     permits_t *permits = &self->shared->connecting;
-    const int64_t permit = permits_acquire(permits);
-    if ((self->admin.name ||
-         tango_client_find_admin(self->given, &self->admin, &self->device, error)) &&
-        !self->device)
-        self->device = tango_device_new(self->admin.name, error);
-    permits_release(permits, permit);
+    const bool needs_permit = link_asks_database(self->link);
+    const int64_t permit = needs_permit ? permits_acquire(permits) : 0;
+    (void)link_connect(self->link, &self->admin, error);
+    if (needs_permit)
+        permits_release(permits, permit);
 }
 
 /* May be called again: continues where it left off. */
 static void do_connect(worker_t *self, tango_error_t *error)
 {
-    find_device(self, error);
+    connect_link(self, error);
     if (!self->admin.name)
         return;
     self->restarted =
-        !self->device || !tango_device_event_commands(self->device, &self->commands, error);
+        !link_is_connected(self->link) || !link_event_commands(self->link, &self->commands, error);
     /* While a server starts, its devices answer a moment before the agent's commands are there. */
     if (!self->restarted && !worker_has_query(&self->commands)) {
         const struct timespec moment = {.tv_nsec = START_NS};
         nanosleep(&moment, NULL);
-        self->restarted = !tango_device_event_commands(self->device, &self->commands, error) ||
+        self->restarted = !link_event_commands(self->link, &self->commands, error) ||
                           !worker_has_query(&self->commands);
     }
 }
@@ -90,22 +89,21 @@ static void do_connect(worker_t *self, tango_error_t *error)
 static void switch_perf(worker_t *self, bool on, tango_error_t *error)
 {
     const tango_event_commands_t *commands = &self->commands;
-    if (!self->device)
+    if (!link_is_connected(self->link))
         own_error(error, TANGO_ERROR_NOT_RUNNING, REASON_NOT_RUNNING);
     else if (!worker_has_perf(commands))
         own_error(error, TANGO_ERROR_NO_COMMAND, "it has no command for that");
     else if (commands->enable && !(commands->query_event_agent && commands->start_and_stop))
-        tango_device_call_boolean(self->device, "EnableEventSystemPerfMon", on, error);
+        link_call_boolean(self->link, "EnableEventSystemPerfMon", on, error);
     else
-        tango_device_call(self->device, on ? "StartEventSystemPerfMon" : "StopEventSystemPerfMon",
-                          error);
+        link_call(self->link, on ? "StartEventSystemPerfMon" : "StopEventSystemPerfMon", error);
 }
 
 /* Learns the commands of a server that may have been restarted. */
 static bool refresh_commands(worker_t *self, tango_error_t *error)
 {
     tango_event_commands_t commands;
-    if (!tango_device_event_commands(self->device, &commands, error))
+    if (!link_event_commands(self->link, &commands, error))
         return false;
     if (!worker_has_query(&commands)) {
         const bool had = worker_has_query(&self->commands);
@@ -122,15 +120,14 @@ static bool refresh_commands(worker_t *self, tango_error_t *error)
 static void query(worker_t *self, worker_result_t *result)
 {
     const char *command = self->commands.query_event_agent ? "QueryEventAgent" : "QueryEventSystem";
-    result->data =
-        tango_device_call_string(self->device, command, &result->data_size, &result->error);
+    result->data = link_call_string(self->link, command, &result->data_size, &result->error);
 }
 
 static void do_poll(worker_t *self, worker_result_t *result)
 {
-    if (!self->device)
+    if (!link_is_connected(self->link))
         do_connect(self, &result->error);
-    const bool connected = self->device && result->error.kind == TANGO_ERROR_NONE;
+    const bool connected = link_is_connected(self->link) && result->error.kind == TANGO_ERROR_NONE;
     if (connected && (!self->restarted || refresh_commands(self, &result->error))) {
         query(self, result);
         if (!result->data && result->error.kind == TANGO_ERROR_NO_COMMAND) {
@@ -228,6 +225,14 @@ static void wake_poller(const workers_shared_t *self)
     }
 }
 
+/* One that can't be reached may still have it on when it is back, if it is the same process. */
+static bool is_off_after(const worker_result_t *result)
+{
+    const tango_error_kind_t kind = result->error.kind;
+    return result->task == TASK_STOP_PERF &&
+           (kind == TANGO_ERROR_NONE || kind == TANGO_ERROR_NO_COMMAND);
+}
+
 /* Stores a result for the poller, which takes it now or, if it isn't waiting, with the next poll.
  * Locked. */
 static void deliver(worker_t *self, worker_result_t *result)
@@ -267,10 +272,13 @@ static void run_task(worker_t *self)
     }
     if (result.error.kind != TANGO_ERROR_NONE)
         result.seconds = monotonic_seconds() - start;
+    result.process = link_process(self->link);
     const bool was_on = worker_perf_is_on(result.response);
     const bool start_again = task == TASK_POLL && perf_is_off(result.response);
     pthread_mutex_lock(lock);
     note_process(self, result.response);
+    if (is_off_after(&result)) /* whoever starts it next */
+        self->perf_ours = false;
     const bool wanted = self->perf_wanted;
     /* Not for a poll with a stop waiting after it: the poller waits for the stop. */
     if (self->next == TASK_NONE)
@@ -304,7 +312,7 @@ static void *worker_main(void *argument)
             wake_poller(self->shared);
     }
     pthread_mutex_unlock(lock);
-    tango_device_destroy(&self->device);
+    link_destroy(&self->link); /* by the thread that has made its connection */
     return NULL;
 }
 
@@ -317,7 +325,9 @@ worker_t *worker_new(workers_shared_t *shared, const target_t *target)
     self->shared = shared;
     self->given = memory_string(given);
     self->name = memory_string(given);
+    self->link = link_new(target, shared->timeout);
     self->optional = target->optional;
+    self->is_local = target->is_local;
     self->pid = RESPONSE_UNKNOWN;
     pthread_cond_init(&self->wake, NULL);
     return self;
@@ -349,6 +359,7 @@ void worker_destroy(worker_t **pointer)
         pthread_join(self->thread, NULL);
     pthread_cond_destroy(&self->wake);
     worker_result_clear(&self->result);
+    link_destroy(&self->link);
     tango_admin_clear(&self->admin);
     free(self->complaint);
     free(self->given);
@@ -422,6 +433,8 @@ bool worker_take_result(worker_t *self, worker_result_t *result)
     self->result = (worker_result_t){0};
     self->answered = false;
     pthread_mutex_unlock(&self->shared->lock);
+    if (answered)
+        self->process = result->process;
     return answered;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "monitor/poll/link.h"
 #include "monitor/poll/permits.h"
 #include "monitor/poll/selection.h"
 #include "response/response.h"
@@ -20,8 +21,8 @@
 
 /* Advice for a server that has no command to ask. */
 #define WORKER_LOAD_THE_AGENT                                                                      \
-    "start it with the agent: ska-tango-event-agent run -- COMMAND (see docs/, or "                \
-    "ska-tango-event-monitor(1))"
+    "load the agent with ska-tango-event-agent attach PID, or start it with the agent: "           \
+    "ska-tango-event-agent run -- COMMAND (see docs/, or ska-tango-event-monitor(1))"
 
 typedef enum { TASK_NONE, TASK_CONNECT, TASK_POLL, TASK_START_PERF, TASK_STOP_PERF } worker_task_t;
 
@@ -36,6 +37,7 @@ typedef struct {
     response_t *response;
     double seconds;  /* that the task took */
     double answered; /* when it had arrived: monotonic_seconds() */
+    pid_t process;   /* of this machine, that was asked; 0: a device, or none */
 } worker_result_t;
 
 /* What all workers of a poller share. */
@@ -43,6 +45,7 @@ typedef struct {
     pthread_mutex_t lock;
     int done_fd;      /* an eventfd: a worker has answered */
     bool keeps_texts; /* of answers, besides the parsed ones */
+    double timeout;   /* that a process of this machine has to answer, in seconds */
     permits_t connecting;
 } workers_shared_t;
 
@@ -56,7 +59,11 @@ typedef struct {
     bool found; /* admin is known */
     bool optional;
     bool passed_over;    /* is not to be polled */
+    bool elsewhere;      /* is in another shard, as far as is known */
+    bool placed;         /* that is known for good */
     bool failed;         /* couldn't be asked at the start */
+    bool is_local;       /* --local has found it */
+    pid_t process;       /* of this machine, that it is, as far as is known; or 0 */
     bool is_unproven;    /* wasn't named, but followed, and has never answered */
     bool wrong;          /* and that won't change by itself; reset if it answers after all */
     char *complaint;     /* one line about that; or NULL */
@@ -82,7 +89,7 @@ typedef struct {
     /* The worker's while it is busy, the poller's while it is idle. */
     char *given; /* the device as the user named it */
     tango_admin_t admin;
-    tango_device_t *device;
+    link_t *link;
     tango_event_commands_t commands;
     int64_t pid;    /* of the process that answered last; RESPONSE_UNKNOWN: not known */
     bool restarted; /* maybe, or never seen yet: ask for its commands before the next poll */

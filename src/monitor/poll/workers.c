@@ -16,7 +16,8 @@
 /* How long the end waits for workers that are about to finish. */
 #define END_SECONDS 0.2
 
-bool workers_init(workers_t *self, const target_t *targets, size_t count, char **error)
+bool workers_init(workers_t *self, const target_t *targets, size_t count, double timeout,
+                  char **error)
 {
     const int done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (done_fd < 0) {
@@ -25,6 +26,7 @@ bool workers_init(workers_t *self, const target_t *targets, size_t count, char *
     }
     self->shared.done_fd = done_fd;
     self->shared.keeps_texts = true;
+    self->shared.timeout = timeout;
     pthread_mutex_init(&self->shared.lock, NULL);
     permits_init(&self->shared.connecting);
     self->count = count;

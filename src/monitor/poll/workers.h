@@ -21,11 +21,13 @@ typedef struct {
 } workers_t;
 
 /*
- * Creates a worker for each target, without a thread yet. They keep the address of self: it must
+ * Creates a worker for each target, without a thread yet. timeout: how long a process of this
+ * machine has to answer, in seconds. They keep the address of self: it must
  * not move. False if no file can be opened for them; then *error says why, owned by the caller, and
  * self must not be cleared.
  */
-bool workers_init(workers_t *self, const target_t *targets, size_t count, char **error);
+bool workers_init(workers_t *self, const target_t *targets, size_t count, double timeout,
+                  char **error);
 
 /*
  * Waits until no result is waited for any more, for at most that many seconds; then gives the

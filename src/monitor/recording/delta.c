@@ -60,10 +60,25 @@ static int compare_to_key(const void *key, const void *member)
     return compare_slices(*(const json_slice_t *)key, (*(json_member_t *const *)member)->key);
 }
 
+/* Up to so many members, it isn't worth sorting them. */
+enum { UNSORTED_MAX = 12 };
+
+static json_member_t *find_one_by_one(const object_t *self, json_slice_t key)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (same(self->members[i].key, key))
+            return &self->members[i];
+    return NULL;
+}
+
 static json_member_t *find(object_t *self, json_slice_t key)
 {
-    json_member_t *next = self->next < self->count ? &self->members[self->next] : NULL;
-    if (!next || !same(next->key, key)) {
+    if (self->next < self->count && same(self->members[self->next].key, key))
+        return &self->members[self->next++];
+    json_member_t *next = NULL;
+    if (self->count <= UNSORTED_MAX) {
+        next = find_one_by_one(self, key);
+    } else {
         if (!self->sorted) {
             self->sorted = memory_new(self->count, sizeof(json_member_t *));
             for (size_t i = 0; i < self->count; i++)
@@ -190,50 +205,78 @@ char *delta_make(const char *before, size_t before_size, const char *after, size
     return text;
 }
 
-static void apply(json_slice_t before, json_slice_t changes, json_slice_t removed, FILE *out)
+/* A text that grows. */
+typedef struct {
+    char *text;
+    size_t size;
+    size_t capacity;
+} text_t;
+
+static void put(text_t *self, const char *text, size_t size)
 {
-    object_t old = object_of(before);
+    if (self->capacity - self->size < size) {
+        self->capacity = 2 * self->capacity + size;
+        self->text = memory_resize(self->text, self->capacity, 1);
+    }
+    memcpy(self->text + self->size, text, size);
+    self->size += size;
+}
+
+static void put_key(text_t *self, json_slice_t key, bool *any)
+{
+    if (*any)
+        put(self, ",", 1);
+    *any = true;
+    put(self, key.text, key.size);
+    put(self, ":", 1);
+}
+
+/*
+ * Writes the object that begins at before.text[begin] with its changes. Returns the index after it:
+ * each byte of before is looked at once only, however deep it is.
+ */
+static size_t apply(json_slice_t before, size_t begin, json_slice_t changes, json_slice_t removed,
+                    text_t *out)
+{
+    const json_slice_t nothing = {"{}", 2};
     object_t changed = object_of(changes);
     object_t gone = object_of(removed);
+    json_slice_t key;
     bool any = false;
-    putc('{', out);
-    for (size_t i = 0; i < old.count; i++) {
-        const json_member_t *member = &old.members[i];
-        const json_member_t *change = find(&changed, member->key);
-        const json_member_t *removal = find(&gone, member->key);
+    size_t at = begin;
+    put(out, "{", 1);
+    while (json_text_key(before, &at, &key)) {
+        const json_member_t *change = find(&changed, key);
+        const json_member_t *removal = find(&gone, key);
+        const size_t value = at;
         if (change)
             changed.found[change - changed.members] = true;
-        if (removal && !is_object(removal->value) && !change)
+        const bool stays = change || !removal || is_object(removal->value);
+        if (stays)
+            put_key(out, key, &any);
+        if (stays && before.text[value] == '{' &&
+            ((change && is_object(change->value)) || (removal && is_object(removal->value)))) {
+            at = apply(before, value, change ? change->value : nothing,
+                       removal ? removal->value : nothing, out);
             continue;
-        if (any)
-            putc(',', out);
-        any = true;
-        write_slice(out, member->key);
-        putc(':', out);
-        const bool inner = is_object(member->value) && ((change && is_object(change->value)) ||
-                                                        (removal && is_object(removal->value)));
-        if (inner) {
-            const json_slice_t nothing = {"{}", 2};
-            apply(member->value, change ? change->value : nothing,
-                  removal ? removal->value : nothing, out);
-        } else {
-            write_slice(out, change ? change->value : member->value);
         }
+        at = json_scan_skip_value(before.text, before.size, value);
+        if (stays && change)
+            put(out, change->value.text, change->value.size);
+        else if (stays)
+            put(out, before.text + value, at - value);
     }
     for (size_t i = 0; i < changed.count; i++) {
         if (changed.found[i])
             continue;
-        if (any)
-            putc(',', out);
-        any = true;
-        write_slice(out, changed.members[i].key);
-        putc(':', out);
-        write_slice(out, changed.members[i].value);
+        put_key(out, changed.members[i].key, &any);
+        put(out, changed.members[i].value.text, changed.members[i].value.size);
     }
-    putc('}', out);
-    object_clear(&old);
+    put(out, "}", 1);
     object_clear(&changed);
     object_clear(&gone);
+    /* Without a member, it is still at the brace. */
+    return json_text_end(before, at == begin ? begin + 1 : at);
 }
 
 char *delta_apply(const char *before, size_t before_size, const char *changes, size_t changes_size,
@@ -245,9 +288,10 @@ char *delta_apply(const char *before, size_t before_size, const char *changes, s
         removed ? (json_slice_t){removed, removed_size} : (json_slice_t){"{}", 2};
     if (!is_object(old) || !is_object(changed) || !is_object(gone))
         return NULL;
-    char *text = NULL;
-    FILE *out = memory_stream_open(&text, size);
-    apply(old, changed, gone, out);
-    memory_stream_close(out);
-    return text;
+    text_t out = {.capacity = before_size + changes_size + 1};
+    out.text = memory_resize(NULL, out.capacity, 1);
+    apply(old, 0, changed, gone, &out);
+    put(&out, "", 1);
+    *size = out.size - 1;
+    return out.text;
 }

@@ -1,5 +1,6 @@
 #include "monitor/recording/replay.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,26 +10,33 @@
 
 #include "base/json_text.h"
 #include "base/memory.h"
+#include "base/name_index.h"
 #include "base/timespec.h"
 #include "monitor/recording/delta.h"
 #include "monitor/recording/line_reader.h"
+#include "monitor/recording/read_ahead.h"
 #include "monitor/recording/recording_line.h"
 
 /* The last answer of a server: what a line of changes starts from. */
 typedef struct {
     char *server;
-    char *data;
+    char *data; /* NULL: not known */
     size_t size;
+    size_t capacity; /* of data */
 } base_t;
 
 struct replay {
     source_t source; /* comes first */
     char *name;
+    read_ahead_t *ahead; /* or NULL. While there is one, what is below is its thread's */
+    bool is_large;       /* a regular file that is worth a thread */
     line_reader_t *reader;
-    bool cut_off; /* the last line was, and that was reported */
-    bool mends;   /* there were lines without their last braces, and that was reported */
+    json_spans_t spans; /* of the line that is read */
+    bool cut_off;       /* the last line was, and that was reported */
+    bool mends;         /* there were lines without their last braces, and that was reported */
     base_t *bases;
     size_t base_count;
+    name_index_t base_names;
     size_t good;    /* lines with content */
     size_t damaged; /* lines that were skipped */
     size_t untold;  /* of those, not yet reported */
@@ -36,6 +44,9 @@ struct replay {
 
 /* How many skipped lines are reported one by one. */
 #define NAMED_MAX 10
+
+/* Regular files of this many bytes are read ahead. */
+#define LARGE ((off_t)1 << 20)
 
 /* A file with this many before the first good one is not a recording. */
 #define DAMAGED_MAX 1000
@@ -53,6 +64,9 @@ replay_t *replay_new(const char *path, int stop_fd, char **error)
     replay_t *self = memory_new(1, sizeof *self);
     self->name = memory_string(strcmp(path, "-") == 0 ? "standard input" : path);
     self->reader = reader;
+    struct stat in;
+    self->is_large =
+        fstat(line_reader_fd(reader), &in) == 0 && S_ISREG(in.st_mode) && in.st_size >= LARGE;
     return self;
 }
 
@@ -67,6 +81,7 @@ static void forget_bases(replay_t *self)
         free(self->bases[i].data);
     }
     self->base_count = 0;
+    name_index_clear(&self->base_names);
 }
 
 void replay_destroy(replay_t **self)
@@ -74,8 +89,10 @@ void replay_destroy(replay_t **self)
     replay_t *replay = *self;
     if (!replay)
         return;
+    read_ahead_destroy(&replay->ahead);
     forget_bases(replay);
     line_reader_destroy(&replay->reader);
+    json_spans_clear(&replay->spans);
     free(replay->bases);
     free(replay->name);
     free(replay);
@@ -92,6 +109,38 @@ bool replay_reads(const replay_t *self, const char *path)
            in.st_dev == other.st_dev && in.st_ino == other.st_ino;
 }
 
+bool replay_is_file(const replay_t *self)
+{
+    struct stat in;
+    return fstat(line_reader_fd(self->reader), &in) == 0 && S_ISREG(in.st_mode);
+}
+
+static double part_of_file(const replay_t *self)
+{
+    struct stat in;
+    const int fd = line_reader_fd(self->reader);
+    const off_t at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0 || fstat(fd, &in) != 0 || !S_ISREG(in.st_mode) || in.st_size <= 0)
+        return NAN;
+    return at < in.st_size ? (double)at / (double)in.st_size : 1;
+}
+
+static read_progress_t progress(void *context)
+{
+    const replay_t *self = context;
+    return (read_progress_t){.part = part_of_file(self), .broken_lines = self->damaged};
+}
+
+double replay_part(const replay_t *self)
+{
+    return self->ahead ? read_ahead_progress(self->ahead).part : part_of_file(self);
+}
+
+size_t replay_broken_lines(const replay_t *self)
+{
+    return self->ahead ? read_ahead_progress(self->ahead).broken_lines : self->damaged;
+}
+
 /* ---- values ---- */
 
 static bool is_key(json_slice_t key, const char *name)
@@ -101,13 +150,13 @@ static bool is_key(json_slice_t key, const char *name)
 }
 
 /* Finds the values of some keys in one pass; missing ones are empty. */
-static void find_values(json_slice_t object, size_t count, const char *const *names,
-                        json_slice_t *values)
+static void find_values(const replay_t *self, json_slice_t object, size_t count,
+                        const char *const *names, json_slice_t *values)
 {
     for (size_t i = 0; i < count; i++)
         values[i] = (json_slice_t){"", 0};
     json_member_t member;
-    for (size_t at = 0; json_text_member(object, &at, &member);)
+    for (size_t at = 0; json_text_member_in(&self->spans, object, &at, &member);)
         for (size_t i = 0; i < count; i++)
             if (values[i].size == 0 && is_key(member.key, names[i]))
                 values[i] = member.value;
@@ -140,39 +189,62 @@ static bool parse_time(json_slice_t value, struct timespec *time)
 /* The base of a server, a new one if there is none; mostly it stands in the place of its reply. */
 static base_t *base_of(replay_t *self, const char *server, size_t place)
 {
-    for (size_t i = 0; i < self->base_count; i++) {
-        base_t *base = &self->bases[(place + i) % self->base_count];
-        if (strcmp(base->server, server) == 0)
-            return base;
-    }
+    if (place < self->base_count && strcmp(self->bases[place].server, server) == 0)
+        return &self->bases[place];
+    const size_t found = name_index_find(&self->base_names, server);
+    if (found != NAME_INDEX_NONE)
+        return &self->bases[found];
     self->bases = memory_resize(self->bases, self->base_count + 1, sizeof *self->bases);
-    self->bases[self->base_count] = (base_t){.server = memory_string(server)};
-    return &self->bases[self->base_count++];
+    base_t *base = &self->bases[self->base_count];
+    *base = (base_t){.server = memory_string(server)};
+    name_index_add(&self->base_names, base->server, self->base_count++);
+    return base;
+}
+
+/* What there was before can be overwritten: a night has many answers, of much the same size. */
+static void set_base(base_t *base, json_slice_t data)
+{
+    if (base->capacity < data.size || base->capacity / 4 > data.size) {
+        free(base->data);
+        base->data = memory_resize(NULL, data.size, 1);
+        base->capacity = data.size;
+    }
+    memcpy(base->data, data.text, data.size);
+    base->size = data.size;
+}
+
+/* By its changes. False if it isn't known what they change. */
+static bool change_base(base_t *base, json_slice_t changes, json_slice_t removed)
+{
+    size_t size = 0;
+    char *text = base->data
+                     ? delta_apply(base->data, base->size, changes.text, changes.size,
+                                   removed.size > 0 ? removed.text : NULL, removed.size, &size)
+                     : NULL;
+    free(base->data);
+    base->data = text;
+    base->size = base->capacity = size;
+    return text != NULL;
 }
 
 /* The answer of a server: in full, or its changes. */
 static void read_data(base_t *base, json_slice_t data, json_slice_t changes, json_slice_t removed,
                       reply_t *reply)
 {
-    size_t size = data.size;
-    char *text = NULL;
-    if (data.size > 0)
-        text = memory_copy(data.text, size);
-    else if (base->data)
-        text = delta_apply(base->data, base->size, changes.text, changes.size,
-                           removed.size > 0 ? removed.text : NULL, removed.size, &size);
-    free(base->data);
-    base->data = text;
-    base->size = size;
-    if (!text) {
+    if (data.size > 0) {
+        set_base(base, data);
+    } else if (!change_base(base, changes, removed)) {
+        reply->is_missing = true;
         reply->error =
             memory_string("the recording has what changed, but no answer to apply it to");
         return;
     }
+    const char *text = base->data;
+    const size_t size = base->size;
     reply->data = memory_copy(text, size);
     reply->data_size = size;
     char *unreadable = NULL;
-    reply->response = response_parse(text, size, &unreadable);
+    reply->response = response_parse_valid(text, size, &unreadable);
     if (!reply->response)
         reply->error = memory_format("can't read its answer: %s", unreadable);
     free(unreadable);
@@ -194,7 +266,7 @@ static void read_reply(replay_t *self, json_slice_t value, size_t place, reply_t
     enum { DATA, CHANGES, REMOVED, ERROR, TEXT, ANSWERED, COUNT };
     static const char *const names[] = {"data", "changes", "removed", "error", "text", "answered"};
     json_slice_t values[COUNT];
-    find_values(value, COUNT, names, values);
+    find_values(self, value, COUNT, names, values);
     if (values[DATA].size > 0 || values[CHANGES].size > 0) {
         reply->answered = read_monotonic(values[ANSWERED]);
         read_data(base_of(self, reply->server, place), values[DATA], values[CHANGES],
@@ -213,12 +285,12 @@ static void read_reply(replay_t *self, json_slice_t value, size_t place, reply_t
 /* ---- checks ---- */
 
 /* A check that this version knows; others are skipped. */
-static void read_check(json_slice_t value, check_t *check, checks_t *checks)
+static void read_check(const replay_t *self, json_slice_t value, check_t *check, checks_t *checks)
 {
     enum { OUTCOME, TEXT, TIME, COUNT };
     static const char *const names[] = {"outcome", "text", "time"};
     json_slice_t values[COUNT];
-    find_values(value, COUNT, names, values);
+    find_values(self, value, COUNT, names, values);
     if (!is_string(values[OUTCOME]) || !parse_time(values[TIME], &check->time))
         return;
     char *outcome = json_text_string(values[OUTCOME], NULL);
@@ -230,17 +302,19 @@ static void read_check(json_slice_t value, check_t *check, checks_t *checks)
         checks_add(checks, check);
 }
 
-static void read_checks(json_slice_t object, checks_t *checks)
+static void read_checks(const replay_t *self, json_slice_t object, checks_t *checks)
 {
     json_member_t kind;
-    for (size_t at = 0; is_object(object) && json_text_member(object, &at, &kind);) {
+    for (size_t at = 0;
+         is_object(object) && json_text_member_in(&self->spans, object, &at, &kind);) {
         char *name = json_text_string(kind.key, NULL);
         json_member_t member;
-        for (size_t in = 0; is_object(kind.value) && json_text_member(kind.value, &in, &member);) {
+        for (size_t in = 0; is_object(kind.value) &&
+                            json_text_member_in(&self->spans, kind.value, &in, &member);) {
             check_t check = {.kind = check_kind_of(name)};
             check.subject = json_text_string(member.key, NULL);
             if (check.kind != CHECK_KINDS && is_object(member.value))
-                read_check(member.value, &check, checks);
+                read_check(self, member.value, &check, checks);
             check_clear(&check);
         }
         free(name);
@@ -248,11 +322,11 @@ static void read_checks(json_slice_t object, checks_t *checks)
     checks_sort(checks);
 }
 
-static size_t count_members(json_slice_t object)
+static size_t count_members(const replay_t *self, json_slice_t object)
 {
     json_member_t member;
     size_t count = 0;
-    for (size_t at = 0; json_text_member(object, &at, &member);)
+    for (size_t at = 0; json_text_member_in(&self->spans, object, &at, &member);)
         count++;
     return count;
 }
@@ -274,7 +348,7 @@ static void read_object(replay_t *self, json_slice_t object, size_t number, sour
     static const char *const names[] = {"time", "asked", "replies", "checks", "lost_snapshots"};
     json_slice_t values[COUNT];
     struct timespec time;
-    find_values(object, COUNT, names, values);
+    find_values(self, object, COUNT, names, values);
     const json_slice_t replies = values[REPLIES];
     if (!is_object(replies) || !parse_time(values[TIME], &time)) {
         item->note = memory_format("%s: line %zu is not from a recording, and is skipped",
@@ -282,7 +356,7 @@ static void read_object(replay_t *self, json_slice_t object, size_t number, sour
         item->damaged = true;
         return;
     }
-    const size_t count = count_members(replies);
+    const size_t count = count_members(self, replies);
     if (count == 0) {
         FILE *out = memory_stream_open(&item->remark, &item->remark_size);
         json_text_write_compact(out, object.text, object.size);
@@ -298,18 +372,18 @@ static void read_object(replay_t *self, json_slice_t object, size_t number, sour
     item->snapshot->is_recorded = true;
     json_member_t member;
     size_t at = 0;
-    for (size_t i = 0; i < count && json_text_member(replies, &at, &member); i++) {
+    for (size_t i = 0; i < count && json_text_member_in(&self->spans, replies, &at, &member); i++) {
         item->snapshot->replies[i].server = json_text_string(member.key, NULL);
         read_reply(self, member.value, i, &item->snapshot->replies[i]);
     }
-    read_checks(values[CHECKS], &item->snapshot->checks);
+    read_checks(self, values[CHECKS], &item->snapshot->checks);
 }
 
 /* ---- lines ---- */
 
-static bool is_json(const char *text, size_t size, char **wrong)
+static bool is_json(replay_t *self, const char *text, size_t size, char **wrong)
 {
-    return json_text_is_valid(text, size, RECORDING_LINE_LEVELS, wrong);
+    return json_text_index(text, size, RECORDING_LINE_LEVELS, &self->spans, wrong);
 }
 
 /* Whether a text that began within a string (or not) ends within one. */
@@ -357,7 +431,7 @@ static char *join_lines(replay_t *self, const line_t *first, line_t *last, size_
 }
 
 /* Adds the two braces that the script left out. NULL if the result isn't a line either. */
-static char *add_braces(const char *text, size_t size)
+static char *add_braces(replay_t *self, const char *text, size_t size)
 {
     static const char *const names[] = {"replies"};
     char *whole = memory_resize(NULL, size + 3, 1);
@@ -365,8 +439,8 @@ static char *add_braces(const char *text, size_t size)
     memcpy(whole + size, "}}", 3);
     char *wrong = NULL;
     json_slice_t replies = {"", 0};
-    if (is_json(whole, size + 2, &wrong))
-        find_values((json_slice_t){whole, size + 2}, 1, names, &replies);
+    if (is_json(self, whole, size + 2, &wrong))
+        find_values(self, (json_slice_t){whole, size + 2}, 1, names, &replies);
     free(wrong);
     if (is_object(replies) && replies.text + replies.size == whole + size + 1)
         return whole;
@@ -391,7 +465,7 @@ static char *mend_line(replay_t *self, const line_t *line, line_t *last, size_t 
     *size = line->size;
     if (!line->partial && ends_in_string(text, *size, false))
         text = joined = join_lines(self, line, last, size);
-    char *whole = last->partial && !self->mends ? NULL : add_braces(text, *size);
+    char *whole = last->partial && !self->mends ? NULL : add_braces(self, text, *size);
     free(joined);
     *size += 2;
     return whole;
@@ -411,7 +485,7 @@ static void leave_out(const replay_t *self, size_t first, size_t last, const cha
 static void read_line(replay_t *self, const line_t *line, source_item_t *item)
 {
     char *wrong = NULL;
-    if (is_json(line->text, line->size, &wrong)) {
+    if (is_json(self, line->text, line->size, &wrong)) {
         read_object(self, (json_slice_t){line->text, line->size}, line->number, item);
         return;
     }
@@ -508,7 +582,7 @@ static char *untold_note(replay_t *self)
     return note;
 }
 
-bool replay_next(replay_t *self, source_item_t *item)
+static bool next_item(replay_t *self, source_item_t *item)
 {
     line_t line;
     *item = (source_item_t){0};
@@ -533,6 +607,21 @@ bool replay_next(replay_t *self, source_item_t *item)
     }
     limit_notes(self, item);
     return true;
+}
+
+/* ---- in a thread ---- */
+
+static bool next_ahead(void *context, source_item_t *item)
+{
+    return next_item(context, item);
+}
+
+bool replay_next(replay_t *self, source_item_t *item)
+{
+    /* Once no other recording needs the processor any more, there may be one. */
+    if (self->is_large && !self->ahead)
+        self->ahead = read_ahead_new(&(read_ahead_source_t){next_ahead, progress, self});
+    return self->ahead ? read_ahead_next(self->ahead, item) : next_item(self, item);
 }
 
 /* ---- a source ---- */

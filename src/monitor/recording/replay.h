@@ -26,6 +26,15 @@ replay_t *replay_new(const char *path, int stop_fd, char **error);
  */
 bool replay_reads(const replay_t *self, const char *path);
 
+/* How much of the file was read, from 0 to 1; NAN: not known, since it isn't a regular one. */
+double replay_part(const replay_t *self);
+
+/* Whether it is a regular file, so that it can be read once more. */
+bool replay_is_file(const replay_t *self);
+
+/* How many lines were skipped so far, since they can't be read. */
+size_t replay_broken_lines(const replay_t *self);
+
 /* Closes it, frees everything and sets *self to NULL; *self may be NULL. */
 void replay_destroy(replay_t **self);
 

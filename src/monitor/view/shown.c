@@ -75,7 +75,7 @@ static int urgency(const shown_server_t *server)
     const server_part_t *part = server->part;
     if (!part->changes)
         return 3;
-    if (part->changes->server_restarted || part->failed)
+    if (part->changes->counts_anew || part->failed)
         return 2;
     return server->new_losses > 0 ? 1 : 0;
 }

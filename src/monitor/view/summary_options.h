@@ -13,6 +13,7 @@
 
 typedef struct {
     bool perf;       /* show how long things took (-m) */
+    bool verbose;    /* in text: server counters too, and by attribute how long callbacks took */
     filter_t filter; /* which streams */
     size_t top;      /* print this many streams of all servers instead of all; 0: all */
     top_key_t top_key;

@@ -176,3 +176,14 @@ char *explanation_of_what_to_do(const rule_t *rule, size_t width)
     free(section);
     return text;
 }
+
+char *explanation_without_what_to_do(const rule_t *rule, size_t width)
+{
+    char *section = section_of(rule);
+    char *found = strstr(section, what_to_do);
+    if (found)
+        *found = '\0';
+    char *text = explanation_plain(section, width);
+    free(section);
+    return text;
+}

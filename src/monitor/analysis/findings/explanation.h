@@ -18,7 +18,8 @@ char *explanation_plain(const char *markdown, size_t width);
 /* The rule's section as plain text, without its heading; "" if there is none. Likewise. */
 char *explanation_text(const rule_t *rule, size_t width);
 
-/* The same of what to do about it only. */
+/* The same of what to do about it only, and of all but that. */
 char *explanation_of_what_to_do(const rule_t *rule, size_t width);
+char *explanation_without_what_to_do(const rule_t *rule, size_t width);
 
 #endif

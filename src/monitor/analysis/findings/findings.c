@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/name_set.h"
+#include "base/shorten.h"
 #include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/findings/rules.h"
@@ -32,6 +33,8 @@ typedef struct {
     bool fresh;            /* for the first time in a row */
     double seconds_before; /* that it lasted in its former times */
     int64_t events_before; /* likewise */
+    bool has_former;       /* it is past, and suspected once more, which seen is about: */
+    finding_t former;      /* as it was; about and identity are those of seen */
 } whole_t;
 
 struct findings {
@@ -45,7 +48,8 @@ struct findings {
     size_t left_out;
     whole_t *beyond; /* the one that is thrown away */
     struct timespec time;
-    double asked; /* the same moment, as in snapshot_t */
+    double asked;               /* the same moment, as in snapshot_t */
+    const snapshot_t *previous; /* the last answers before it, during findings_update() */
 };
 
 const char *severity_name(severity_t severity)
@@ -94,6 +98,7 @@ static void whole_destroy(whole_t **self)
         return;
     finding_t *seen = &(*self)->seen;
     empty_texts(seen);
+    empty_texts(&(*self)->former);
     free((char *)seen->about.server);
     free((char *)seen->about.stream);
     free((char *)seen->about.publisher);
@@ -164,32 +169,9 @@ static void index_all(findings_t *self)
         *place_of(self, all[i]->hash) = i + 1;
 }
 
-/* Where a character begins, at that place of a text or before it. */
-static size_t beginning_of_character(const char *text, size_t at)
-{
-    for (int i = 0; i < 3 && at > 0 && (text[at] & 0xc0) == 0x80; i++)
-        at--;
-    return at;
-}
-
-/* Leaves out the middle of what is longer than that; frees text. NULL for NULL. */
-static char *bound(char *text, size_t maximum)
-{
-    static const char mark[] = " ... ";
-    const size_t length = text ? strlen(text) : 0;
-    if (length <= maximum)
-        return text;
-    const size_t kept = maximum - sizeof mark;
-    const size_t begin = beginning_of_character(text, kept - kept / 3);
-    const size_t end = beginning_of_character(text, length - kept / 3);
-    char *shorter = memory_format("%.*s%s%s", (int)begin, text, mark, text + end);
-    free(text);
-    return shorter;
-}
-
 static char *copy_name(const char *name)
 {
-    return bound(memory_string(name), NAME_MAXIMUM);
+    return shorten_copy(name, NAME_MAXIMUM);
 }
 
 static whole_t *make(const rule_t *rule, const finding_about_t *about, uint64_t hash)
@@ -233,12 +215,44 @@ static whole_t *find_or_add(findings_t *self, const rule_t *rule, const finding_
     return whole;
 }
 
+/* ---- those that are suspected once more ---- */
+
+/* Keeps what is known: until it is sure that there is more, that is what was found. */
+static void put_aside(whole_t *self)
+{
+    self->has_former = true;
+    self->former = self->seen;
+    self->seen.text = self->seen.advice = NULL;
+    self->seen.evidence = NULL;
+    self->seen.evidence_count = 0;
+}
+
+static void forget_former(whole_t *self)
+{
+    empty_texts(&self->former);
+    self->former = (finding_t){0};
+    self->has_former = false;
+}
+
+/* There was nothing more. */
+static void restore_former(whole_t *self)
+{
+    const finding_t suspected = self->seen;
+    empty_texts(&self->seen);
+    self->seen = self->former;
+    self->seen.about = suspected.about;
+    self->has_former = false;
+    self->former = (finding_t){0};
+}
+
 /* ---- for rules ---- */
 
 finding_t *findings_report(findings_t *self, const rule_t *rule, const finding_about_t *about)
 {
     whole_t *whole = find_or_add(self, rule, about);
     finding_t *seen = &whole->seen;
+    if (!whole->reported && seen->state == FINDING_PAST)
+        put_aside(whole);
     empty_texts(seen);
     seen->severity = rule->severity;
     if (about->publisher &&
@@ -269,7 +283,7 @@ void finding_say(finding_t *self, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     free(self->text);
-    self->text = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
+    self->text = shorten(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -279,7 +293,8 @@ void finding_evidence(finding_t *self, const char *format, ...)
     va_start(arguments, format);
     self->evidence =
         memory_resize(self->evidence, self->evidence_count + 1, sizeof *self->evidence);
-    self->evidence[self->evidence_count++] = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
+    self->evidence[self->evidence_count++] =
+        shorten(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -288,7 +303,7 @@ void finding_advise(finding_t *self, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     free(self->advice);
-    self->advice = bound(memory_vformat(format, arguments), TEXT_MAXIMUM);
+    self->advice = shorten(memory_vformat(format, arguments), TEXT_MAXIMUM);
     va_end(arguments);
 }
 
@@ -329,13 +344,11 @@ double finding_seconds(const finding_t *self)
 
 /* ---- after the rules ---- */
 
-static name_set_t servers_of(const snapshot_t *snapshot)
+static void add_servers(name_set_t *servers, const snapshot_t *snapshot)
 {
-    name_set_t servers = {0};
-    for (size_t i = 0; i < snapshot->reply_count; i++)
+    for (size_t i = 0; snapshot && i < snapshot->reply_count; i++)
         if (snapshot->replies[i].server)
-            name_set_add(&servers, names_hash_but_host(snapshot->replies[i].server));
-    return servers;
+            name_set_add(servers, names_hash_but_host(snapshot->replies[i].server));
 }
 
 /* Says in what was found of a publisher that it isn't among the watched servers. */
@@ -347,8 +360,10 @@ static void name_unwatched_publishers(findings_t *self, const snapshot_t *snapsh
         finding_t *seen = &all[i]->seen;
         if (!all[i]->reported || !seen->about.publisher)
             continue;
-        if (watched.count == 0)
-            watched = servers_of(snapshot);
+        if (watched.count == 0) {
+            add_servers(&watched, snapshot);
+            add_servers(&watched, snapshot->is_part ? self->previous : NULL);
+        }
         seen->publisher_is_unwatched =
             !name_set_has(&watched, names_hash_but_host(seen->about.publisher));
         if (seen->publisher_is_unwatched)
@@ -376,6 +391,7 @@ static void settle_reported(const findings_t *self, whole_t *whole)
         seen->state = FINDING_LASTS;
     } else if (is_sure(self, seen)) {
         seen->state = FINDING_BEGAN;
+        forget_former(whole);
         if (seen->times == 0)
             seen->first = seen->since;
         seen->times++;
@@ -396,12 +412,14 @@ static bool is_unjudged(const finding_t *seen, const snapshot_t *snapshot)
 {
     const reply_t *reply =
         seen->about.server ? snapshot_find(snapshot, seen->about.server, 0) : NULL;
-    return reply && !reply->response && !seen->rule->failed;
+    return reply ? !reply->response && !seen->rule->failed
+                 : seen->about.server && snapshot->is_part;
 }
 
 /* Returns whether it is to be forgotten. */
-static bool settle_unreported(const findings_t *self, finding_t *seen, const snapshot_t *snapshot)
+static bool settle_unreported(const findings_t *self, whole_t *whole, const snapshot_t *snapshot)
 {
+    finding_t *seen = &whole->seen;
     switch (seen->state) {
     case FINDING_SUSPECTED:
         if (is_unjudged(seen, snapshot) ||
@@ -411,7 +429,7 @@ static bool settle_unreported(const findings_t *self, finding_t *seen, const sna
         seen->polls = 0;
         if (seen->times == 0)
             return true;
-        seen->state = FINDING_PAST;
+        restore_former(whole);
         break;
     case FINDING_BEGAN:
     case FINDING_LASTS:
@@ -461,7 +479,9 @@ static void list(findings_t *self)
             *(finding_t **)vector_add(&self->suspected) = &all[i]->seen;
         if (all[i]->seen.state == FINDING_SUSPECTED && all[i]->seen.times == 0)
             continue;
-        *(finding_t **)vector_add(&self->of_run) = &all[i]->seen;
+        all[i]->former.about = all[i]->seen.about;
+        *(finding_t **)vector_add(&self->of_run) =
+            all[i]->has_former ? &all[i]->former : &all[i]->seen;
         if (all[i]->seen.state != FINDING_SUSPECTED && all[i]->seen.state != FINDING_PAST)
             *(finding_t **)vector_add(&self->now) = &all[i]->seen;
     }
@@ -483,16 +503,22 @@ static double seconds_since(const findings_t *self, const snapshot_t *snapshot)
     return self->asked > 0 && seconds > 0 && !other_boot ? seconds : fmax(0, by_day);
 }
 
+static void move(finding_t *self, double seconds)
+{
+    self->since = timespec_later(&self->since, seconds);
+    self->seen = timespec_later(&self->seen, seconds);
+    self->first = timespec_later(&self->first, seconds);
+    self->reported_since = timespec_later(&self->reported_since, seconds);
+}
+
 /* When the time of day is set, what was found goes with it: so long as it lasted, it lasted. */
 static void follow_clock(findings_t *self, double jump)
 {
     whole_t *const *all = self->all.items;
     for (size_t i = 0; i < self->all.count; i++) {
-        finding_t *seen = &all[i]->seen;
-        seen->since = timespec_later(&seen->since, jump);
-        seen->seen = timespec_later(&seen->seen, jump);
-        seen->first = timespec_later(&seen->first, jump);
-        seen->reported_since = timespec_later(&seen->reported_since, jump);
+        move(&all[i]->seen, jump);
+        if (all[i]->has_former)
+            move(&all[i]->former, jump);
     }
 }
 
@@ -527,7 +553,9 @@ void findings_update(findings_t *self, const snapshot_t *snapshot, const snapsho
     };
     rules_apply(&input);
     subscribers_destroy(&subscribers);
+    self->previous = previous;
     findings_settle(self, snapshot);
+    self->previous = NULL;
 }
 
 static int compare_seen(const void *a, const void *b)
@@ -577,7 +605,7 @@ void findings_settle(findings_t *self, const snapshot_t *snapshot)
         if (all[i]->reported)
             settle_reported(self, all[i]);
         else
-            forgotten = settle_unreported(self, &all[i]->seen, snapshot);
+            forgotten = settle_unreported(self, all[i], snapshot);
         all[i]->reported = false;
         if (forgotten)
             whole_destroy(&all[i]);

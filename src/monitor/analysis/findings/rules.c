@@ -354,6 +354,11 @@ double rule_threshold(const rule_t *self, const rule_settings_t *settings)
 
 /* ---- for rules ---- */
 
+const char *rules_counted_since(const response_t *response)
+{
+    return response_is_late(response) ? "the agent was attached" : "the server started";
+}
+
 const char *rules_publisher(const rules_input_t *input, const char *stream,
                             const char *channel_name)
 {

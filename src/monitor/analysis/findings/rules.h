@@ -116,6 +116,9 @@ void rule_settings_clear(rule_settings_t *self);
 /* The threshold in force. settings may be NULL. */
 double rule_threshold(const rule_t *self, const rule_settings_t *settings);
 
+/* Since when the agent of an answer counts: "the server started", "the agent was attached". */
+const char *rules_counted_since(const response_t *response);
+
 /* For rules: who publishes a stream: the watched server, or the channel that it arrives on; may be
  * NULL. */
 const char *rules_publisher(const rules_input_t *input, const char *stream,

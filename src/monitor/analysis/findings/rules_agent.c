@@ -8,17 +8,27 @@
 #include "base/memory.h"
 #include "base/plural.h"
 #include "base/reasons.h"
+#include "response/names.h"
+
+static bool begins_with(const char *text, const char *begin)
+{
+    return strncmp(text, begin, strlen(begin)) == 0;
+}
 
 void rule_no_answer(const rule_t *self, const rules_input_t *input, const server_part_t *part)
 {
     static const char none[] = "no answer";
     const char *error = part->reply->error ? part->reply->error : none;
     /* Nothing is known to be wrong with it; but it was named, so the verdict is left open. */
-    const bool is_unasked = strncmp(error, REASON_NO_COMMAND, strlen(REASON_NO_COMMAND)) == 0 ||
-                            strcmp(error, REASON_NO_DEVICE) == 0;
-    if (strcmp(error, REASON_STOPPED) == 0 || is_unasked)
-        return;
+    const bool is_unasked =
+        begins_with(error, REASON_NO_COMMAND) || strcmp(error, REASON_NO_DEVICE) == 0 ||
+        begins_with(error, REASON_NO_AGENT) || begins_with(error, REASON_NO_CLIENT);
     const char *server = part->reply->server;
+    /* Scripts and GUIs end, as they should. */
+    const bool is_over = strcmp(error, REASON_STOPPED) == 0 ||
+                         (names_is_client(server) && begins_with(error, REASON_ENDED));
+    if (is_over || is_unasked || part->reply->is_missing)
+        return;
     const finding_about_t about = {.server = server};
     finding_t *finding = findings_report(input->findings, self, &about);
     if (strncmp(error, none, sizeof none - 1) == 0)
@@ -27,11 +37,13 @@ void rule_no_answer(const rule_t *self, const rules_input_t *input, const server
         finding_say(finding, "no answer from %s: %s", server, error);
     finding_evidence(finding, "it didn't answer at %u poll%s in a row", finding->polls,
                      PLURAL(finding->polls));
-    if (strncmp(error, REASON_COMMAND_GONE, strlen(REASON_COMMAND_GONE)) != 0)
+    if (!begins_with(error, REASON_COMMAND_GONE))
         return;
     finding->severity = SEVERITY_WARNING;
     finding_say(finding, "%s can't be watched any more: %s", server, error);
-    finding_advise(finding, "The server runs. Start it with the agent, as it was before.");
+    finding_advise(finding, "It runs. Load the agent into it as it is, with ska-tango-event-agent "
+                            "attach on its host; have it started with the agent, if it is to be "
+                            "watched from its start.");
 }
 
 void rule_uncounted(const rule_t *self, const rules_input_t *input, const server_part_t *part)
@@ -46,8 +58,8 @@ void rule_uncounted(const rule_t *self, const rules_input_t *input, const server
                 "the agent in %s has more streams than its tables hold: not all of its events are "
                 "counted",
                 server);
-    finding_evidence(finding, "not counted %" PRId64 " time%s since the server started", uncounted,
-                     PLURAL(uncounted));
+    finding_evidence(finding, "not counted %" PRId64 " time%s since %s", uncounted,
+                     PLURAL(uncounted), rules_counted_since(part->reply->response));
 }
 
 /* "3 published streams and 31 subscriptions"; the caller frees it. NULL: the answer is whole. */
@@ -97,6 +109,9 @@ void rule_truncated(const rule_t *self, const rules_input_t *input, const server
 void rule_unknown_topics(const rule_t *self, const rules_input_t *input, const server_part_t *part)
 {
     if (!part->before || part->changes->counters_restarted)
+        return;
+    /* Of some subscriptions that are older than itself, a late agent doesn't know. */
+    if (response_is_late(part->reply->response))
         return;
     const int64_t before = part->before->agent_counts.unknown_topic_event_count;
     const int64_t now = part->reply->response->agent_counts.unknown_topic_event_count;

@@ -80,13 +80,14 @@ static publisher_state_t state_of(const reply_t *publisher)
     const char *error = publisher->error;
     /* What isn't an answer of ours is an answer all the same. */
     if (publisher->response || begins_with(error, REASON_NO_COMMAND) ||
-        begins_with(error, REASON_COMMAND_GONE))
+        begins_with(error, REASON_NO_AGENT) || begins_with(error, REASON_COMMAND_GONE))
         return PUBLISHER_ANSWERS;
     return begins_with(error, REASON_STOPPED) || begins_with(error, REASON_NO_DEVICE)
                ? PUBLISHER_STOPPED
-           : begins_with(error, REASON_NOT_RUNNING) ? PUBLISHER_GONE
-           : begins_with(error, "no answer")        ? PUBLISHER_HANGS
-                                                    : PUBLISHER_UNKNOWN;
+           : begins_with(error, REASON_NOT_RUNNING) || begins_with(error, REASON_ENDED)
+               ? PUBLISHER_GONE
+           : begins_with(error, "no answer") ? PUBLISHER_HANGS
+                                             : PUBLISHER_UNKNOWN;
 }
 
 static void find_state(view_t *self)
@@ -180,6 +181,23 @@ static char *describe_endpoint(const view_t *self, size_t which)
     return memory_string(endpoint);
 }
 
+/* Whether a channel may be older than the agent, which came late: what came before isn't known. */
+static bool may_be_older(const response_t *response, const response_channel_t *channel)
+{
+    if (!response_is_late(response))
+        return false;
+    bool any = false;
+    for (size_t i = 0; i < response->subscription_count; i++) {
+        const response_subscription_t *one = &response->subscriptions[i];
+        if (!one->channel_name || strcmp(one->channel_name, channel->name) != 0)
+            continue;
+        any = true;
+        if (response_is_older_subscription(response, one))
+            return true;
+    }
+    return !any;
+}
+
 /* ---- evidence ---- */
 
 static void add_endpoints(finding_t *finding, const view_t *self)
@@ -257,17 +275,18 @@ static void add_evidence(finding_t *finding, const view_t *self)
         [PUBLISHER_HANGS] = "doesn't answer",
     };
     const channel_counts_t *counts = &self->channel->counts;
+    const char *since = may_be_older(self->part->reply->response, self->channel)
+                            ? "the agent was attached"
+                            : "the channel was connected";
     if (counts->missed_heartbeat_count > 0)
         finding_evidence(finding,
-                         "%" PRId64
-                         " heartbeat%s received since the channel was connected, and %" PRId64
+                         "%" PRId64 " heartbeat%s received since %s, and %" PRId64
                          " missed before the last one",
-                         counts->heartbeat_count, PLURAL(counts->heartbeat_count),
+                         counts->heartbeat_count, PLURAL(counts->heartbeat_count), since,
                          counts->missed_heartbeat_count);
     else
-        finding_evidence(finding,
-                         "%" PRId64 " heartbeat%s received since the channel was connected",
-                         counts->heartbeat_count, PLURAL(counts->heartbeat_count));
+        finding_evidence(finding, "%" PRId64 " heartbeat%s received since %s",
+                         counts->heartbeat_count, PLURAL(counts->heartbeat_count), since);
     if (self->channel->last_heartbeat)
         finding_evidence(finding, "the last one at %s, by the clock of %s",
                          self->channel->last_heartbeat, self->part->reply->server);
@@ -283,9 +302,9 @@ static void add_evidence(finding_t *finding, const view_t *self)
 
 /* ---- heartbeats ---- */
 
-static bool never_came(const response_channel_t *now)
+static bool never_came(const server_part_t *part, const response_channel_t *now)
 {
-    return now->counts.heartbeat_count == 0;
+    return now->counts.heartbeat_count == 0 && !may_be_older(part->reply->response, now);
 }
 
 static bool is_other(const char *a, const char *b)
@@ -361,7 +380,7 @@ static double back_for(finding_t *finding, const view_t *self, double enough)
  */
 static bool blames_endpoint(const view_t *self)
 {
-    if (!never_came(self->channel) ||
+    if (!never_came(self->part, self->channel) ||
         (self->state != PUBLISHER_ANSWERS && self->state != PUBLISHER_UNKNOWN))
         return false;
     const bool failed = has_failed(self->checks[0]) || has_failed(self->checks[1]);
@@ -372,7 +391,7 @@ static void say_silent(finding_t *finding, const view_t *self, double threshold)
 {
     const double back = back_for(finding, self, threshold);
     char *what = memory_format(
-        never_came(self->channel)
+        never_came(self->part, self->channel)
             ? "no heartbeat from %s has reached %s since it connected %.0f s ago"
             : "no heartbeat from %s has reached %s for %.0f s",
         finding->about.publisher, finding->about.subscriber, finding_seconds(finding));
@@ -443,7 +462,7 @@ void rule_unreachable_endpoint(const rule_t *self, const rules_input_t *input,
                                const server_part_t *part, const response_channel_t *now,
                                const response_channel_t *before)
 {
-    if (!never_came(now) || !stands_still(part, now, before) ||
+    if (!never_came(part, now) || !stands_still(part, now, before) ||
         connections_are_misnamed(input, part, now))
         return;
     const view_t view = view_of(input, part, now);
@@ -474,6 +493,23 @@ typedef struct {
     int64_t waiting;       /* events */
 } flow_t;
 
+/* The channel that a subscription's events come through. A late agent doesn't know that of those
+ * that are older than itself: it is named after the server that publishes the stream. */
+static const char *channel_name_of(const rules_input_t *input, const server_part_t *part,
+                                   const response_subscription_t *subscription)
+{
+    const response_t *response = part->reply->response;
+    if (subscription->channel_name || !response_is_late(response))
+        return subscription->channel_name;
+    char *stream = names_stream_of_topic(subscription->topic);
+    const char *publisher = rules_publisher(input, stream, NULL);
+    free(stream);
+    for (size_t i = 0; publisher && i < response->channel_count; i++)
+        if (names_are_same_but_host(publisher, response->channels[i].name))
+            return response->channels[i].name;
+    return NULL;
+}
+
 /* The index of a channel, or channel_count. */
 static size_t channel_index(const response_t *response, const char *name, size_t likely)
 {
@@ -496,7 +532,7 @@ static size_t channel_index(const response_t *response, const char *name, size_t
     return response->channel_count;
 }
 
-static void find_events(const server_part_t *part, flow_t *flows)
+static void find_events(const rules_input_t *input, const server_part_t *part, flow_t *flows)
 {
     const response_t *response = part->reply->response;
     size_t index = 0;
@@ -505,7 +541,7 @@ static void find_events(const server_part_t *part, flow_t *flows)
         if (!row->change->after || (row->steps.event_count <= 0 &&
                                     row->steps.discarded_event_count <= 0 && row->change->before))
             continue;
-        index = channel_index(response, row->change->after->channel_name, index);
+        index = channel_index(response, channel_name_of(input, part, row->change->after), index);
         if (index < response->channel_count)
             flows[index].has_events = true; /* or a new subscription: it may yet come */
     }
@@ -522,7 +558,7 @@ static void find_waiting(const rules_input_t *input, const server_part_t *part, 
         const loss_t *loss = losses_find(losses, one->topic);
         if (!loss || loss->not_received <= 0)
             continue;
-        index = channel_index(response, one->channel_name, index);
+        index = channel_index(response, channel_name_of(input, part, one), index);
         if (index == response->channel_count)
             continue;
         flows[index].waiting_topics++;
@@ -537,7 +573,7 @@ void rule_frozen_events(const rule_t *self, const rules_input_t *input, const se
         response_is_held_up(response, LATE_SECONDS))
         return;
     flow_t *flows = memory_new(response->channel_count, sizeof *flows);
-    find_events(part, flows);
+    find_events(input, part, flows);
     find_waiting(input, part, flows);
     for (size_t i = 0; i < response->channel_count; i++) {
         const flow_t *flow = &flows[i];

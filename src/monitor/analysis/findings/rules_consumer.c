@@ -414,10 +414,13 @@ void rule_error_events(const rule_t *self, const rules_input_t *input,
                 finding->events, PLURAL(finding->events), subscription->stream, server);
     finding_evidence(finding, "since the previous poll: %" PRId64 " of %" PRId64 " events",
                      row->steps.error_event_count, row->steps.event_count);
-    finding_evidence(finding,
-                     "since it subscribed: %" PRId64 " of %" PRId64 " events, the last one at %s",
-                     row->counts->error_event_count, row->counts->event_count,
-                     subscription->now->last_error_event ? subscription->now->last_error_event
-                                                         : "a time that isn't known");
+    finding_evidence(
+        finding, "since %s: %" PRId64 " of %" PRId64 " events, the last one at %s",
+        response_is_older_subscription(subscription->part->reply->response, subscription->now)
+            ? "the agent was attached"
+            : "it subscribed",
+        row->counts->error_event_count, row->counts->event_count,
+        subscription->now->last_error_event ? subscription->now->last_error_event
+                                            : "a time that isn't known");
     add_tangos_own_errors(finding, subscription);
 }

@@ -286,7 +286,7 @@ static bool publisher_began_after_last_event(const rules_input_t *input,
                                              const rule_subscription_t *subscription)
 {
     const reply_t *reply = publishing_reply(input, subscription);
-    const char *began = reply && reply->response ? reply->response->agent_attached : NULL;
+    const char *began = reply && reply->response ? response_process_began(reply->response) : NULL;
     const char *last = subscription->now->last_event;
     struct timespec from, to;
     return began && last && timespec_parse(last, &from) && timespec_parse(began, &to) &&
@@ -501,7 +501,7 @@ void rule_publisher_restart(const rule_t *self, const rules_input_t *input,
     if (!subscription->row || !subscription->row->publisher_restarted)
         return;
     const reply_t *reply = publishing_reply(input, subscription);
-    const char *began = reply && reply->response ? reply->response->agent_attached : NULL;
+    const char *began = reply && reply->response ? response_process_began(reply->response) : NULL;
     const char *again = subscription->now->last_resubscribed;
     struct timespec from, to;
     if (!began || !again || !timespec_parse(began, &from) || !timespec_parse(again, &to))

@@ -5,17 +5,21 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/name_index.h"
 #include "base/reasons.h"
 #include "base/timespec.h"
 #include "base/vector.h"
 #include "monitor/analysis/findings/explanation.h"
+#include "monitor/view/agent_since.h"
 #include "monitor/view/shown.h"
+#include "response/names.h"
 
 struct diagnosis {
     const filter_t *filter;
     const fail_on_t *fail_on;
     vector_t servers; /* diagnosis_server_t */
-    totals_t *own;    /* of what the filter takes */
+    name_index_t names;
+    totals_t *own; /* of what the filter takes */
     const totals_t *totals;
     const findings_t *findings; /* NULL: no poll yet */
     struct timespec first;
@@ -56,8 +60,10 @@ void diagnosis_destroy(diagnosis_t **self)
     for (size_t i = 0; i < (*self)->servers.count; i++) {
         free(servers[i].server);
         free(servers[i].error);
+        free(servers[i].late_since);
     }
     free(servers);
+    name_index_clear(&(*self)->names);
     free((*self)->sorted.items);
     free((*self)->suspected.items);
     totals_destroy(&(*self)->own);
@@ -73,11 +79,12 @@ static diagnosis_server_t *find_server(diagnosis_t *self, const char *name, size
     diagnosis_server_t *servers = self->servers.items;
     if (place < self->servers.count && strcmp(servers[place].server, name) == 0)
         return &servers[place];
-    for (size_t i = 0; i < self->servers.count; i++)
-        if (strcmp(servers[i].server, name) == 0)
-            return &servers[i];
+    const size_t found = name_index_find(&self->names, name);
+    if (found != NAME_INDEX_NONE)
+        return &servers[found];
     diagnosis_server_t *added = vector_add(&self->servers);
     added->server = memory_string(name);
+    name_index_add(&self->names, added->server, self->servers.count - 1);
     return added;
 }
 
@@ -93,6 +100,8 @@ static void add_servers(diagnosis_t *self, const snapshot_t *snapshot)
             server->answers++;
             server->failed_last = 0;
             server->dialect = reply->response->dialect;
+            free(server->late_since);
+            server->late_since = agent_since_text(reply->response);
         } else {
             server->failed_last++;
             server->error = memory_string(reply->error ? reply->error : "no answer");
@@ -210,7 +219,10 @@ static void take_totals(const diagnosis_t *self, diagnosis_result_t *result)
 static bool is_missing(const diagnosis_server_t *server)
 {
     enum { SEVERAL = 2 };
-    return server->error && strcmp(server->error, REASON_STOPPED) != 0 &&
+    /* Scripts and GUIs end, as they should. */
+    const bool is_over = server->error && names_is_client(server->server) &&
+                         strcmp(server->error, REASON_ENDED) == 0 && server->answers > 0;
+    return server->error && strcmp(server->error, REASON_STOPPED) != 0 && !is_over &&
            (server->answers == 0 || server->failed_last >= SEVERAL);
 }
 
@@ -229,6 +241,7 @@ const diagnosis_result_t *diagnosis_result(diagnosis_t *self)
         const diagnosis_server_t *server = &result->servers[i];
         result->answered += server->answers > 0;
         result->missing += is_missing(server);
+        result->late += server->late_since != NULL;
         result->without_agent += server->answers > 0 && server->dialect != RESPONSE_AGENT;
     }
     take_totals(self, result);

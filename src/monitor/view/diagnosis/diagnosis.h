@@ -33,6 +33,7 @@ typedef struct {
     size_t failed_last;         /* how many of its last polls it didn't answer, in a row */
     char *error;                /* why it didn't answer the last time; NULL: it did */
     response_dialect_t dialect; /* of its last answer */
+    char *late_since; /* agent_since_text() of that; NULL: all that its agent counts is known */
 } diagnosis_server_t;
 
 typedef struct diagnosis diagnosis_t;
@@ -57,6 +58,7 @@ typedef struct {
     size_t answered; /* of them, those that answered at least once */
     size_t missing;  /* those that never did, or no more, though nobody stopped them on purpose */
     size_t without_agent; /* of those that answered */
+    size_t late;          /* likewise: their agent came late */
     size_t streams;       /* published */
     size_t subscriptions;
     int64_t pushed;

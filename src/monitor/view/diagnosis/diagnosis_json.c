@@ -31,6 +31,11 @@ static void write_untold(json_output_t *json, const diagnosis_result_t *result)
         if (diagnosis_untold(result, &rules[i]) > 0)
             json_output_string(json, NULL, rules[i].name);
     json_output_close(json, ']');
+    json_output_open(json, "servers_with_late_agent", '[');
+    for (size_t i = 0; i < result->server_count; i++)
+        if (result->servers[i].late_since)
+            json_output_string(json, NULL, result->servers[i].server);
+    json_output_close(json, ']');
     json_output_open(json, "servers_without_agent", '[');
     for (size_t i = 0; i < result->server_count; i++)
         if (result->servers[i].answers > 0 && result->servers[i].dialect != RESPONSE_AGENT)

@@ -156,6 +156,30 @@ static void print_untold(FILE *out, const diagnosis_result_t *result, size_t wid
         free(text);
 }
 
+/* The servers whose agent came late, and what isn't known of them. */
+static void print_late(FILE *out, const diagnosis_result_t *result, size_t width)
+{
+    if (result->late == 0)
+        return;
+    char *text = NULL;
+    size_t size = 0;
+    size_t named = 0;
+    FILE *line = memory_stream_open(&text, &size);
+    fputs("Only known from when the agent was attached: ", line);
+    for (size_t i = 0; i < result->server_count; i++) {
+        const diagnosis_server_t *server = &result->servers[i];
+        if (server->late_since && named++ < MAXIMUM_NAMED)
+            fprintf(line, "%s%s %s", named > 1 ? "; " : "", server->server, server->late_since);
+    }
+    if (named > MAXIMUM_NAMED)
+        fprintf(line, "; and %zu more servers", named - MAXIMUM_NAMED);
+    fputs(". Not known: what was lost before; subscriptions and channels on which nothing has come "
+          "since; a callback that was running already",
+          line);
+    memory_stream_close(line);
+    print_line(out, text, width, 2);
+}
+
 /* What would be found if one watched for longer. */
 static void print_suspected(FILE *out, const diagnosis_result_t *result, size_t width)
 {
@@ -243,6 +267,7 @@ void diagnosis_text_print(FILE *out, const diagnosis_result_t *result, const tex
     print_verdict(out, result, style);
     print_failures(out, result);
     print_untold(out, result, width);
+    print_late(out, result, width);
     print_suspected(out, result, width);
     print_findings(out, result, width, style);
 }

@@ -245,6 +245,10 @@ static void write_server(json_output_t *json, const shown_server_t *server,
     json_output_string(json, "source", response_dialect_name(response->dialect));
     json_output_count(json, "pid", response->agent_pid);
     json_output_boolean(json, "restarted", part->changes->server_restarted);
+    json_output_boolean(json, "attached_again", part->changes->attached_again);
+    json_output_string(json, "loaded", response->agent_loaded);
+    json_output_string(json, "attached", response->agent_attached);
+    json_output_string(json, "process_started", response->process_started);
     json_output_boolean(json, "failed_before", part->failed != NULL);
     json_output_real(json, "seconds", part->seconds);
     json_output_string(json, "in_callback_of", consumer->topic);

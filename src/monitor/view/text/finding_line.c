@@ -12,9 +12,8 @@
 #include "response/names.h"
 
 enum {
-    MARK_WIDTH = 9,     /* of what a line begins with */
-    SHORTEST_NAME = 24, /* that a name is shortened to: it must be told from others */
-    DAY_END = 10        /* of "2026-03-01T12:00:03" */
+    MARK_WIDTH = 9,    /* of what a line begins with */
+    SHORTEST_NAME = 24 /* that a name is shortened to: it must be told from others */
 };
 
 static const char *mark_of(severity_t severity)
@@ -78,13 +77,7 @@ char *finding_line_prefix(const finding_t *const *list, size_t count)
 
 char *finding_line_since(const finding_t *finding)
 {
-    char *since = local_time_text(finding->since.tv_sec);
-    char *seen = local_time_text(finding->seen.tv_sec);
-    const bool same_day = strlen(since) > DAY_END && strncmp(since, seen, DAY_END) == 0;
-    char *text = same_day ? memory_format("%.8s", since + DAY_END + 1) : memory_string(since);
-    free(seen);
-    free(since);
-    return text;
+    return local_time_of_day(finding->since.tv_sec, finding->seen.tv_sec);
 }
 
 char *finding_line_time(const finding_t *finding)

@@ -1,7 +1,5 @@
 #include "monitor/view/text/stream_cells.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,10 +59,7 @@ const char *stream_cells_short_name(const char *prefix, const char *name)
 
 void stream_cells_count(text_table_t *table, int64_t count)
 {
-    if (count == RESPONSE_UNKNOWN)
-        text_table_cell(table, NULL);
-    else
-        text_table_cellf(table, "%" PRId64, count);
+    text_table_cell(table, value_text_count(count).text);
 }
 
 void stream_cells_count_columns(text_table_t *table, const counter_t *counter, const char *heading)
@@ -76,34 +71,17 @@ void stream_cells_count_columns(text_table_t *table, const counter_t *counter, c
 
 void stream_cells_step(text_table_t *table, int64_t step)
 {
-    if (step > 0)
-        text_table_cellf(table, "(+%" PRId64 ")", step);
-    else
-        text_table_cell(table, "");
+    text_table_cell(table, value_text_step(step).text);
 }
 
 void stream_cells_lost(text_table_t *table, int64_t lost, bool is_minimum, bool is_derived)
 {
-    text_table_cellf(table, "%s%" PRId64 "%s", is_minimum ? ">=" : "", lost,
-                     is_derived ? STREAM_CELLS_MARK : "");
+    text_table_cell(table, value_text_lost(lost, is_minimum, is_derived).text);
 }
 
 void stream_cells_rate(text_table_t *table, double rate)
 {
-    if (!isfinite(rate))
-        text_table_cell(table, NULL);
-    else if (rate > 0 && rate < 0.05)
-        text_table_cell(table, "<0.1");
-    else
-        text_table_cellf(table, "%.1f", rate);
-}
-
-static void add_micros(text_table_t *table, double micros)
-{
-    if (isfinite(micros))
-        text_table_cellf(table, micros < 10 ? "%.1f" : "%.0f", micros);
-    else
-        text_table_cell(table, NULL);
+    text_table_cell(table, value_text_rate(rate).text);
 }
 
 void stream_cells_durations(text_table_t *table, const duration_t *duration)
@@ -113,6 +91,6 @@ void stream_cells_durations(text_table_t *table, const duration_t *duration)
         text_table_cell(table, "");
         return;
     }
-    add_micros(table, duration->median_micros);
-    add_micros(table, duration->percentile_99_micros);
+    text_table_cell(table, value_text_micros(duration->median_micros).text);
+    text_table_cell(table, value_text_micros(duration->percentile_99_micros).text);
 }

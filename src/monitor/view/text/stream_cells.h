@@ -6,6 +6,7 @@
 
 #include "monitor/view/shown.h"
 #include "monitor/view/text/text_table.h"
+#include "monitor/view/text/value_text.h"
 
 /* The "tango://host:port/" that all names of streams begin with, or NULL; the caller frees it. */
 char *stream_cells_prefix(const shown_t *shown);
@@ -22,9 +23,8 @@ void stream_cells_count_columns(text_table_t *table, const counter_t *counter, c
 /* Adds a cell with an increase; it is empty if there is none. */
 void stream_cells_step(text_table_t *table, int64_t step);
 
-/* The mark of a number that the monitor derived, and the note below a table that has one. */
-#define STREAM_CELLS_MARK    "*"
-#define STREAM_CELLS_DERIVED STREAM_CELLS_MARK " derived from counters,"
+/* The note below a table that has a number which the monitor derived. */
+#define STREAM_CELLS_DERIVED VALUE_TEXT_MARK " derived from counters,"
 
 /* Adds a cell with a number of lost events. */
 void stream_cells_lost(text_table_t *table, int64_t lost, bool is_minimum, bool is_derived);

@@ -6,6 +6,7 @@
 
 #include "base/local_time.h"
 #include "base/memory.h"
+#include "monitor/view/agent_since.h"
 #include "monitor/view/text/findings_text.h"
 #include "monitor/view/text/stream_cells.h"
 #include "monitor/view/text/summary_parts.h"
@@ -26,6 +27,15 @@ static void end_color(const summary_t *self)
 
 /* ---- servers --------------------------------------------------------------------------------- */
 
+/* What was before isn't known. */
+static void print_since(const summary_t *self, const response_t *response)
+{
+    char *since = agent_since_text(response);
+    if (since)
+        fprintf(self->out, ", attached %s", since + strlen("since "));
+    free(since);
+}
+
 /* Says once what answers, since that decides what can be known. */
 static void print_source(const summary_t *self, const response_t *response)
 {
@@ -42,6 +52,7 @@ static void print_source(const summary_t *self, const response_t *response)
         }
         if (response->agent_pid != RESPONSE_UNKNOWN)
             fprintf(self->out, ", process %" PRId64, response->agent_pid);
+        print_since(self, response);
         break;
     case RESPONSE_VERSION_1:
         fputs("built-in command; lost events are derived from its counters", self->out);
@@ -60,6 +71,9 @@ static void print_server_heading(const summary_t *self, const shown_server_t *se
     const changes_t *changes = part->changes;
     if (changes->server_restarted) {
         fputs(": restarted, its counters started again; ", self->out);
+        print_source(self, response);
+    } else if (changes->attached_again) {
+        fputs(": the agent was attached again, its counters started again; ", self->out);
         print_source(self, response);
     } else if (changes->counters_restarted) {
         fputs(": its answers have another source now, so its counters can't be compared; ",
@@ -109,7 +123,7 @@ static void print_server(const summary_t *self, const shown_server_t *server)
         print_failure(self, part, error);
         return;
     }
-    const bool told = part->failed || part->changes->server_restarted || !self->options->top;
+    const bool told = part->failed || part->changes->counts_anew || !self->options->top;
     if (!told)
         return;
     begin_color(self, part->changes->counters_restarted ? COLOR_WARNING

@@ -28,16 +28,9 @@ static void add_number(text_table_t *table, double value, int decimals)
         text_table_cell(table, NULL);
 }
 
-static void print_samples(const summary_t *self, const response_t *response, perf_side_t side)
+static void print_rows(const summary_t *self, const char *heading, const perf_row_t *rows,
+                       size_t count)
 {
-    size_t count = 0;
-    perf_row_t *rows = perf_rows_new(response, side, &count);
-    const size_t discarded = side == PERF_RECEIVED ? perf_discarded_count(response) : 0;
-    char *heading = memory_string(side == PERF_PUSHED ? "events pushed" : "events received");
-    if (discarded > 0) {
-        free(heading);
-        heading = memory_format("events received (without %zu discarded)", discarded);
-    }
     text_table_t *table = new_perf_table(heading);
     for (size_t i = 0; i < count; i++) {
         const statistics_t *statistics = &rows[i].statistics;
@@ -55,7 +48,28 @@ static void print_samples(const summary_t *self, const response_t *response, per
         add_number(table, statistics->maximum, 0);
     }
     summary_print_table(self, table);
+}
+
+static void print_samples(const summary_t *self, const response_t *response, perf_side_t side)
+{
+    size_t count = 0;
+    perf_row_t *rows = perf_rows_new(response, side, &count);
+    const size_t discarded = side == PERF_RECEIVED ? perf_discarded_count(response) : 0;
+    char *heading = memory_string(side == PERF_PUSHED ? "events pushed" : "events received");
+    if (discarded > 0) {
+        free(heading);
+        heading = memory_format("events received (without %zu discarded)", discarded);
+    }
+    print_rows(self, heading, rows, count);
     free(heading);
+    free(rows);
+}
+
+static void print_attributes(const summary_t *self, const response_t *response)
+{
+    size_t count = 0;
+    perf_row_t *rows = perf_rows_by_attribute(response, &count);
+    print_rows(self, "process [us], by attribute", rows, count);
     free(rows);
 }
 
@@ -66,4 +80,6 @@ void summary_print_perf(const summary_t *self, const response_t *response)
         fputs(SUMMARY_INDENT "performance monitoring is off\n", self->out);
     print_samples(self, response, PERF_PUSHED);
     print_samples(self, response, PERF_RECEIVED);
+    if (self->options->verbose)
+        print_attributes(self, response);
 }

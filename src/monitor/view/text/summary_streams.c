@@ -180,6 +180,10 @@ static void add_subscription(text_table_t *table, const summary_t *self, const s
     else
         stream_cells_count(table, row->loss.pushed);
     add_counters(table, part, row);
+    if (self->options->verbose) {
+        stream_cells_count(table, row->counts->server_counter);
+        stream_cells_step(table, row->steps.server_counter);
+    }
     add_rate(table, part, !after, row->rate);
     if (has_durations(self, part)) {
         stream_cells_durations(table, &row->latency);
@@ -238,6 +242,10 @@ void summary_print_subscriptions(const summary_t *self, const shown_server_t *se
     text_table_column(table, "subscription", TEXT_TABLE_LEFT);
     text_table_column(table, "pushed", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL);
     add_subscription_columns(table, server);
+    if (self->options->verbose) {
+        text_table_column(table, "server counter", TEXT_TABLE_RIGHT);
+        text_table_column(table, "", TEXT_TABLE_RIGHT | TEXT_TABLE_OPTIONAL | TEXT_TABLE_JOINED);
+    }
     add_rate_column(table, part);
     if (has_durations(self, part)) {
         add_duration_columns(table, "latency [us] median");

@@ -24,8 +24,10 @@ struct text_table {
     size_t color_count;
 };
 
-/* A column of text keeps at least this many cells. */
+/* A column of text keeps at least this many cells; one of names so many, while there is something
+ * else to leave out. */
 #define WIDTH_MIN 12
+#define NAME_MIN  40
 
 text_table_t *text_table_new(void)
 {
@@ -139,13 +141,19 @@ static size_t line_width(const text_table_t *self, const size_t *widths)
     return width;
 }
 
+static size_t least_width(const text_table_t *self, size_t column, bool keeps_names)
+{
+    return keeps_names && self->columns[column].flags & TEXT_TABLE_NAME ? NAME_MIN : WIDTH_MIN;
+}
+
 /* The widest column of text; NOT_SHOWN if none can be made narrower. */
-static size_t widest_text(const text_table_t *self, const size_t *widths)
+static size_t widest_text(const text_table_t *self, const size_t *widths, bool keeps_names)
 {
     size_t widest = NOT_SHOWN;
     for (size_t column = 0; column < self->column_count; column++)
         if (widths[column] != NOT_SHOWN && !(self->columns[column].flags & TEXT_TABLE_RIGHT) &&
-            widths[column] > WIDTH_MIN && (widest == NOT_SHOWN || widths[column] > widths[widest]))
+            widths[column] > least_width(self, column, keeps_names) &&
+            (widest == NOT_SHOWN || widths[column] > widths[widest]))
             widest = column;
     return widest;
 }
@@ -168,16 +176,17 @@ static bool drop_column(const text_table_t *self, size_t *widths)
 /* Makes lines as narrow as wanted, if possible. */
 static void narrow(const text_table_t *self, size_t *widths, size_t wanted)
 {
-    size_t width = line_width(self, widths);
-    while (width > wanted) {
-        const size_t widest = widest_text(self, widths);
+    bool keeps_names = true;
+    for (size_t width = 0; (width = line_width(self, widths)) > wanted;) {
+        const size_t widest = widest_text(self, widths, keeps_names);
         if (widest != NOT_SHOWN) {
-            const size_t spare = widths[widest] - WIDTH_MIN;
+            const size_t spare = widths[widest] - least_width(self, widest, keeps_names);
             widths[widest] -= spare < width - wanted ? spare : width - wanted;
         } else if (!drop_column(self, widths)) {
-            return;
+            if (!keeps_names)
+                return;
+            keeps_names = false;
         }
-        width = line_width(self, widths);
     }
 }
 

@@ -19,7 +19,8 @@ enum {
     TEXT_TABLE_RIGHT = 1,    /* numbers */
     TEXT_TABLE_OPTIONAL = 2, /* left out, with its heading, if all its cells are "", "0" or missing:
                                 "-" is never left out */
-    TEXT_TABLE_JOINED = 4    /* belongs to the column before: one space between them, not two */
+    TEXT_TABLE_JOINED = 4,   /* belongs to the column before: one space between them, not two */
+    TEXT_TABLE_NAME = 8      /* is hardly shortened while optional columns can be left out */
 };
 
 /* A new table without columns. Never NULL. */

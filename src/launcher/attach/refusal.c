@@ -1,0 +1,244 @@
+#include "launcher/attach/refusal.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "launcher/console.h"
+
+__attribute__((format(printf, 2, 3))) static bool because(refusal_t *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(self->reason, sizeof self->reason, format, args);
+    va_end(args);
+    return true;
+}
+
+__attribute__((format(printf, 2, 3))) static void say(refusal_t *self, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(self->line, sizeof self->line, format, args);
+    va_end(args);
+}
+
+/* ---- no process like that ---- */
+
+static bool is_no_process(const facts_t *facts, refusal_t *refusal)
+{
+    if (facts->result == PROCESS_GONE || facts->state == 'X') {
+        say(refusal, "there is no such process");
+        return because(refusal, "it has ended");
+    }
+    if (facts->state == 'Z') {
+        say(refusal, "it has ended already (a zombie, until its parent, %ld, takes notice)",
+            (long)facts->parent);
+        return because(refusal, "it has ended");
+    }
+    if (facts->is_kernel_thread) {
+        say(refusal, "it is a thread of the kernel, not a process");
+        return because(refusal, "kernel thread");
+    }
+    if (facts->group != facts->process.pid) {
+        say(refusal, "it is a thread of process %ld: give that process", (long)facts->group);
+        return because(refusal, "a thread");
+    }
+    if (facts->process.pid == facts->own_pid) {
+        say(refusal, "that is this command itself");
+        return because(refusal, "this command");
+    }
+    return false;
+}
+
+static bool stands_still(const facts_t *facts, refusal_t *refusal)
+{
+    if (facts->state == 'T') {
+        say(refusal, "it is stopped: let it run first (kill -CONT %ld)", (long)facts->process.pid);
+        return because(refusal, "stopped");
+    }
+    if (facts->is_frozen) {
+        say(refusal, "its control group is frozen, as a paused container's: let it run first");
+        return because(refusal, "frozen");
+    }
+    return false;
+}
+
+/* ---- it has an agent ---- */
+
+static bool has_agent(const facts_t *facts, refusal_t *refusal)
+{
+    const process_t *process = &facts->process;
+    const char *since = process->agent == PROCESS_AGENT_LATE ? "" : ", since it was started";
+    switch (process->state) {
+    case PROCESS_WATCHING:
+        say(refusal, "the agent is there already%s: ask it (query %ld)", since, (long)process->pid);
+        return because(refusal, "agent is there");
+    case PROCESS_ASLEEP:
+        say(refusal,
+            "the agent is there already%s, and has nothing to watch yet, or is switched off: it "
+            "begins with the first subscription, unless SKA_TANGO_EVENT_AGENT or "
+            "SKA_TANGO_EVENT_AGENT_SOCKET in the environment of the process forbid it, or its "
+            "libtango calls itself directly (-Bsymbolic-functions, as Ubuntu's) and it is a "
+            "client: start it without the agent then, and attach to it",
+            since);
+        return because(refusal, "agent is asleep");
+    case PROCESS_STATE_UNKNOWN:
+    case PROCESS_DETACHED:
+    default:
+        say(refusal, "the agent is there already%s, but doesn't answer: it may be another user's",
+            since);
+        return because(refusal, "agent doesn't answer");
+    }
+}
+
+/* ---- it isn't allowed ---- */
+
+static bool is_of_another_user(const facts_t *facts)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (facts->users[i] != facts->own_user)
+            return true;
+    return false;
+}
+
+static void name_user(uid_t user, char *name, size_t size)
+{
+    const struct passwd *entry = getpwuid(user);
+    if (entry != NULL)
+        show_text(entry->pw_name, name, size);
+    else
+        snprintf(name, size, "%lu", (unsigned long)user);
+}
+
+static bool is_of_yama(const facts_t *facts, refusal_t *refusal)
+{
+    if (facts->ptrace_scope == 1)
+        say(refusal, "this machine lets only root trace what it hasn't started itself "
+                     "(kernel.yama.ptrace_scope is 1): attach as root, or allow it for a while "
+                     "(sysctl kernel.yama.ptrace_scope=0)");
+    else if (facts->ptrace_scope == 2)
+        say(refusal, "this machine lets only root trace (kernel.yama.ptrace_scope is 2): attach as "
+                     "root, or with CAP_SYS_PTRACE");
+    else
+        say(refusal, "this machine lets nobody trace until it is restarted "
+                     "(kernel.yama.ptrace_scope is 3): start the process with the agent (" PROGRAM
+                     " run), or change the setting and restart the machine");
+    return because(refusal, "ptrace_scope is %d", facts->ptrace_scope);
+}
+
+static bool is_forbidden(const facts_t *facts, refusal_t *refusal)
+{
+    char name[64];
+    const bool may_trace_all = facts_may_trace_all(facts);
+    if (facts->memory_failure != EACCES && facts->memory_failure != EPERM)
+        return false;
+    if (facts->ptrace_scope >= 3)
+        return is_of_yama(facts, refusal);
+    if (!may_trace_all && is_of_another_user(facts)) {
+        name_user(facts->process.user, name, sizeof name);
+        if (facts->own_user == 0)
+            say(refusal,
+                "it is user %s's, and CAP_SYS_PTRACE is missing here: add it (docker run "
+                "--cap-add SYS_PTRACE), or attach as that user",
+                name);
+        else
+            say(refusal, "it is user %s's: attach as that user, or as root", name);
+        return because(refusal, "it is %s's", name);
+    }
+    if (!may_trace_all && facts->ptrace_scope >= 1)
+        return is_of_yama(facts, refusal);
+    if (may_trace_all && !facts_may_open_all(facts) && is_of_another_user(facts)) {
+        name_user(facts->process.user, name, sizeof name);
+        say(refusal,
+            "it is user %s's, and CAP_DAC_OVERRIDE is missing here, beside CAP_SYS_PTRACE: add it "
+            "(docker run --cap-add DAC_OVERRIDE), or attach as that user",
+            name);
+        return because(refusal, "no DAC_OVERRIDE");
+    }
+    if (may_trace_all) {
+        say(refusal, "the system forbids it, though you have CAP_SYS_PTRACE: a security module "
+                     "(AppArmor, SELinux), or it is in another user namespace; attach from there");
+        return because(refusal, "the system forbids it");
+    }
+    say(refusal, "it has protected its memory (it has rights that you don't have, or has given "
+                 "some up): attach as root, or with CAP_SYS_PTRACE");
+    return because(refusal, "its memory is protected");
+}
+
+static bool is_traced(const facts_t *facts, refusal_t *refusal)
+{
+    char name[64];
+    if (facts->tracer == 0)
+        return false;
+    show_text(facts->tracer_name, name, sizeof name);
+    say(refusal, "process %ld (%s) traces it, and only one can: end that first",
+        (long)facts->tracer, name);
+    return because(refusal, "traced by %ld (%s)", (long)facts->tracer, name);
+}
+
+/* ---- it can't work ---- */
+
+static bool has_other_libraries(const facts_t *facts, refusal_t *refusal)
+{
+    char first[512];
+    char second[512];
+    if (facts->is_32_bits) {
+        say(refusal, "it is a 32-bit program, and the agent is for x86-64");
+        return because(refusal, "32 bits");
+    }
+    if (facts->is_other_machine) {
+        say(refusal, "it is no program for x86-64, and the agent is");
+        return because(refusal, "not x86-64");
+    }
+    if (facts->has_musl) {
+        say(refusal, "its C library is musl, and the agent needs glibc");
+        return because(refusal, "musl");
+    }
+    if (!facts->has_glibc) {
+        say(refusal, "it is linked statically, or has another C library than glibc, which the "
+                     "agent needs");
+        return because(refusal, "no glibc");
+    }
+    if (facts->process.libtango[0] == '\0') {
+        say(refusal, "it doesn't use Tango: no libtango is loaded");
+        return because(refusal, "no libtango");
+    }
+    if (facts->process.other_libtango[0] != '\0') {
+        show_text(facts->process.libtango, first, sizeof first);
+        show_text(facts->process.other_libtango, second, sizeof second);
+        say(refusal,
+            "it has two libtangos, and the agent could watch the wrong one: start it with "
+            "the agent (" PROGRAM " run); they are %.120s and %.120s",
+            first, second);
+        return because(refusal, "two libtangos");
+    }
+    return false;
+}
+
+static bool is_hardened(const facts_t *facts, refusal_t *refusal)
+{
+    if (facts->has_shadow_stack) {
+        say(refusal, "its processor watches its stack (shadow stacks): start it with the agent "
+                     "(" PROGRAM " run), or without them (GLIBC_TUNABLES)");
+        return because(refusal, "shadow stack");
+    }
+    if (facts->seccomp == 1) {
+        say(refusal, "it may only read and write (strict seccomp), and would be killed");
+        return because(refusal, "seccomp");
+    }
+    return false;
+}
+
+bool refusal_find(const facts_t *facts, refusal_t *refusal)
+{
+    *refusal = (refusal_t){0};
+    if (is_no_process(facts, refusal) || stands_still(facts, refusal))
+        return true;
+    if (facts->process.agent != PROCESS_AGENT_NONE)
+        return facts->process.state != PROCESS_DETACHED && has_agent(facts, refusal);
+    return is_traced(facts, refusal) || is_forbidden(facts, refusal) ||
+           has_other_libraries(facts, refusal) || is_hardened(facts, refusal);
+}
