@@ -405,7 +405,8 @@ static void stuck_client(void)
     struct pollfd ended = {.fd = stuck, .events = POLLRDHUP};
     double before = cpu_seconds();
     CHECK(poll(&ended, 1, LONG_S * 1000) == 1);
-    CHECK(cpu_seconds() - before < (SANITIZED ? 5 : 1)); /* the answer is made meanwhile, slowly under sanitizers */
+    CHECK(cpu_seconds() - before <
+          (SANITIZED ? 5 : 1)); /* the answer is made meanwhile, slowly under sanitizers */
     check_that_it_answers();
 }
 
