@@ -653,7 +653,7 @@ static void do_stream_subscribed(input_t *input)
     stream_t *stream =
         streams_published(&counts.streams, name, strlen(name)); /* Tango's own: no NUL */
     if (stream)
-        stream_subscribed(stream, now_ns);
+        stream_subscribed(stream, &counts.streams.published, now_ns);
 }
 
 static void do_confirmed(input_t *input)

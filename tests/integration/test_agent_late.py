@@ -178,7 +178,10 @@ def test_it_can_be_switched_off_and_on_again(pair):
     here = topic(subscriber)
     assert here["event_count"] == 10
     assert here["lost_event_count"] == here["missed_event_count"] == 0
-    assert stream(publisher)["pushed_event_count"] == here["server_counter"] > 1000
+    there = stream(publisher)
+    assert there["pushed_event_count"] == here["server_counter"] > 1000
+    # Of the ten, neither of those from before nor of those that weren't watched.
+    assert there["byte_count"] == here["byte_count"] > 0
 
 
 def test_a_preloaded_agent_can_be_switched_off_and_on_again(servers, database):

@@ -350,7 +350,7 @@ static void an_answer_is_bounded_and_says_what_it_leaves_out(void **state)
         streams_executed(&counts.streams, &event, 0);
         stream_t *stream = streams_published(&counts.streams, name, strlen(name));
         if (stream)
-            stream_subscribed(stream, 1);
+            stream_subscribed(stream, &counts.streams.published, 1);
     }
     for (uint32_t i = 0; i < STREAMS_LIMIT + 10; i++) {
         wire_control_t heartbeat = {.code = WIRE_CONTROL_CONNECT_HEARTBEAT,

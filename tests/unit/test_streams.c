@@ -921,7 +921,7 @@ static void pushed_events_are_counted_once(void **state)
     stream_t *stream = published("s.change");
     stream_view_t view;
     assert_false(stream_view(stream, &view));
-    stream_subscribed(stream, 1000);
+    stream_subscribed(stream, &streams.published, 1000);
     assert_true(stream_view(stream, &view));
     assert_int_equal(view.pushed_event_count, 0);
     for (uint32_t counter = 1; counter <= 5; counter++) {
@@ -965,9 +965,9 @@ static void a_stream_that_nobody_listens_to_any_more_is_told(void **state)
     const char *without_database = HOST "a/b/c/other#dbase=no.change";
     const char *device = HOST "a/b/c.intr_change";
     stream_view_t view;
-    stream_subscribed(published(attr), 1000 * second);
-    stream_subscribed(published(without_database), 1000 * second);
-    stream_subscribed(published(device), 1000 * second);
+    stream_subscribed(published(attr), &streams.published, 1000 * second);
+    stream_subscribed(published(without_database), &streams.published, 1000 * second);
+    stream_subscribed(published(device), &streams.published, 1000 * second);
     assert_true(pushed_of(attr, &view));
     assert_int_equal(view.pushed_event_count, 0);
     assert_int_equal(stream_listeners(&view, 1599 * second), LISTENERS_SOME);
@@ -998,7 +998,7 @@ static void streams_without_counters_are_counted_by_calls(void **state)
     (void)state;
     const char *sent = HOST "a/b/c/attr#dbase=no.change";
     const char *subscribed = HOST "a/b/c/attr.change";
-    stream_subscribed(published(subscribed), 1000);
+    stream_subscribed(published(subscribed), &streams.published, 1000);
     stream_view_t view;
     for (int i = 0; i < 3; i++) {
         push_call_t call = {.watched = true, .counts = true};
@@ -1019,7 +1019,7 @@ static void an_event_for_older_clients_too_is_counted_once(void **state)
 {
     (void)state;
     stream_t *stream = published("s.change");
-    stream_subscribed(stream, 1000);
+    stream_subscribed(stream, &streams.published, 1000);
     stream_view_t view;
     for (uint32_t counter = 1; counter <= 5; counter++) {
         push_call_t first = {.watched = true, .counts = true};
@@ -1032,9 +1032,46 @@ static void an_event_for_older_clients_too_is_counted_once(void **state)
     }
 }
 
+/* What an agent that was loaded late tells of a stream: nothing before it knows. */
+static void check_late_stream(stream_t *stream, uint32_t counter)
+{
+    stream_view_t view;
+    assert_false(stream_view(stream, &view));
+    stream_subscribed(stream, &streams.published, 1000);
+    assert_true(stream_view(stream, &view));
+    assert_true(view.partial);
+    assert_int_equal(view.pushed_event_count, 0);
+    assert_int_equal(view.byte_count, 0);
+    assert_true(view.last_event_ns == CLOCK_NEVER);
+
+    stream_pushed(stream, &streams.published, counter, &unwatched, 100, 77);
+    stream_pushed(stream, &streams.published, counter + 1, &unwatched, 100, 78);
+    stream_subscribed(stream, &streams.published, 2000);
+    assert_true(stream_view(stream, &view));
+    assert_false(view.partial);
+    assert_int_equal(view.pushed_event_count, counter + 1);
+    assert_int_equal(view.byte_count, 200);
+    assert_true(view.last_event_ns == 78);
+}
+
+static void a_late_agent_counts_a_stream_from_its_next_event(void **state)
+{
+    (void)state;
+    streams_join_late(&streams);
+    stream_t *stream = published(HOST "a/b/c/attr.change");
+    check_late_stream(stream, 1001);
+    stream_push_took(stream, 5);
+    assert_int_equal(atomic_load(&stream->push_times)->max_ns, 5);
+    streams_join_late(&streams); /* detached, and attached again */
+    check_late_stream(stream, 2001);
+    assert_int_equal(atomic_load(&stream->push_times)->max_ns, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_late_agent_counts_a_stream_from_its_next_event, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_jump_is_one_miss_and_many_lost, setup, teardown),
         cmocka_unit_test_setup_teardown(the_duplicate_is_discarded_not_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(losses_of_an_outage_are_told_apart, setup, teardown),

@@ -11,9 +11,18 @@ static void stream_is_counted(stream_t *self)
     atomic_store_explicit(&self->counted, true, memory_order_release);
 }
 
-void stream_subscribed(stream_t *self, int64_t now_ns)
+static bool is_forgotten(stream_t *self)
+{
+    return atomic_load_explicit(&self->forgotten, memory_order_acquire);
+}
+
+void stream_subscribed(stream_t *self, published_t *published, int64_t now_ns)
 {
     time_set(&self->last_subscription_ns, now_ns);
+    /* It may have been pushed before the agent watched; its next event's counter will tell. */
+    if (atomic_load_explicit(&published->joined_late, memory_order_relaxed) &&
+        count_get(&self->pushed_event_count) == 0)
+        atomic_store_explicit(&self->partial, true, memory_order_release);
     stream_is_counted(self);
 }
 
@@ -43,6 +52,23 @@ static bool is_counted_call(stream_t *self, published_t *published, push_call_t 
 void stream_forget(stream_t *self)
 {
     time_set(&self->last_subscription_ns, CLOCK_NEVER);
+    atomic_store_explicit(&self->counted, false, memory_order_release);
+    atomic_store_explicit(&self->forgotten, true, memory_order_release);
+}
+
+/* The first event after stream_forget. */
+static void begin_anew(stream_t *self)
+{
+    seqlock_write_begin(&self->sequence);
+    count_set(&self->pushed_event_count, 0);
+    count_set(&self->byte_count, 0);
+    time_set(&self->last_event_ns, CLOCK_NEVER);
+    atomic_store_explicit(&self->partial, false, memory_order_release);
+    atomic_store_explicit(&self->forgotten, false, memory_order_release);
+    histogram_t *times = atomic_load_explicit(&self->push_times, memory_order_acquire);
+    if (times)
+        histogram_reset(times);
+    seqlock_write_end(&self->sequence);
 }
 
 /*
@@ -80,6 +106,8 @@ static bool take_over_subscription(stream_t *self, published_t *published)
 void stream_pushed(stream_t *self, published_t *published, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns)
 {
+    if (is_forgotten(self))
+        begin_anew(self);
     uint32_t last = atomic_load_explicit(&self->counter, memory_order_relaxed);
     uint64_t more;
     bool has_no_counter = counter == 0 && !self->has_counter;
@@ -117,6 +145,8 @@ void stream_pushed(stream_t *self, published_t *published, uint32_t counter, pus
     count_add(&self->pushed_event_count, more);
     count_add(&self->byte_count, bytes);
     time_set(&self->last_event_ns, now_ns);
+    if (!has_no_counter)
+        atomic_store_explicit(&self->partial, false, memory_order_release);
     seqlock_write_end(&self->sequence);
     stream_is_counted(self);
 }
@@ -148,6 +178,11 @@ bool stream_view(stream_t *self, stream_view_t *view)
         view->uncountable = atomic_load_explicit(&self->uncountable, memory_order_acquire);
         view->last_event_ns = time_get(&self->last_event_ns);
         view->last_subscription_ns = time_get(&self->last_subscription_ns);
+        if (is_forgotten(self)) {
+            view->pushed_event_count = view->byte_count = 0;
+            view->partial = true;
+            view->last_event_ns = CLOCK_NEVER;
+        }
     } while (seqlock_read_again(&self->sequence, begun, &tries));
     return atomic_load_explicit(&self->counted, memory_order_acquire) &&
            !atomic_load_explicit(&self->replaced, memory_order_acquire);

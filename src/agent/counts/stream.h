@@ -25,6 +25,7 @@ typedef struct {
     _Atomic uint32_t counter;          /* the last server counter that was sent */
     _Atomic bool uncountable;          /* see stream_view_t */
     _Atomic bool partial;              /* likewise */
+    _Atomic bool forgotten;            /* what is here is from before stream_forget */
     _Atomic bool replaced;             /* cppTango counts under this name and sends under another */
     _Atomic(histogram_t *) push_times; /* NULL until one was sampled */
 
@@ -61,8 +62,8 @@ typedef struct {
     /* It sends no counters, and it isn't known which of its messages are copies: neither
      * pushed_event_count nor byte_count is known. */
     bool uncountable;
-    /* It sends no counters, and had subscribers, or may have had, before the agent watched: how
-     * many were pushed then isn't known. */
+    /* It had subscribers, or may have had, before the agent watched, and how many were pushed then
+     * isn't known: it sends no counters, or nothing was pushed since. */
     bool partial;
     uint64_t pushed_event_count; /* since the stream's first subscription, or if partial, those that
                                   * the agent has seen */
@@ -77,7 +78,7 @@ typedef struct {
  * A client has subscribed to the stream (cppTango then creates a counter for it), or confirms its
  * subscription, which clients do every 200 s. By any thread.
  */
-void stream_subscribed(stream_t *self, int64_t now_ns);
+void stream_subscribed(stream_t *self, published_t *published, int64_t now_ns);
 
 /* What is known of the stream's subscribers. */
 typedef enum { LISTENERS_UNKNOWN, LISTENERS_NONE, LISTENERS_SOME } listeners_t;
@@ -102,8 +103,8 @@ listeners_t stream_listeners(const stream_view_t *view, int64_t now_ns);
 void stream_pushed(stream_t *self, published_t *published, uint32_t counter, push_call_t *call,
                    uint64_t bytes, int64_t now_ns);
 
-/* Nothing was watched for a while: when a client last subscribed or confirmed isn't known. By any
- * thread. */
+/* Nothing was watched for a while: with its next event the stream begins anew, as that of an agent
+ * that was loaded late. By any thread. */
 void stream_forget(stream_t *self);
 
 /* Records how long push_event took for one event of the stream; by any thread. */

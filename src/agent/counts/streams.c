@@ -98,7 +98,7 @@ void streams_confirmed(streams_t *self, const char *device, const char *attribut
         length = topic_name_stream(topic, head + length, name);
         stream_t *stream = (stream_t *)table_find(&self->published.streams, name, length);
         if (stream)
-            stream_subscribed(stream, now_ns);
+            stream_subscribed(stream, &self->published, now_ns);
     }
 }
 

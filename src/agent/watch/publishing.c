@@ -129,7 +129,7 @@ void publishing_init_event_cptr(void *self, const std_string_t *name)
     const char *text = std_string_text(original.strings, name, &length);
     stream_t *stream = streams_published(streams, text, length);
     if (stream)
-        stream_subscribed(stream, clock_realtime_ns());
+        stream_subscribed(stream, &streams->published, clock_realtime_ns());
     errno = saved_errno;
 }
 
