@@ -4,6 +4,7 @@
 #ifndef STEM_MONOTONIC_H
 #define STEM_MONOTONIC_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -15,5 +16,8 @@ double monotonic_seconds(void);
 
 /* Nanoseconds, a moment or a span, as system calls want them. */
 struct timespec monotonic_timespec(int64_t ns);
+
+/* Makes a condition that is waited for until a moment of this clock, and not one of the day's. */
+void monotonic_condition(pthread_cond_t *condition);
 
 #endif

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/monotonic.h"
 #include "base/reasons.h"
 #include "fake_servers.h"
+#include "monitor/poll/finder.h"
 #include "monitor/poll/link.h"
 #include "monitor/poll/local_process.h"
 #include "monitor/poll/selection.h"
@@ -361,6 +363,44 @@ static void test_selections(void **state)
         free(texts[i]);
 }
 
+/* ---- those that begin later ---- */
+
+/* Searches until a process is found; says whether another one was found, too. */
+static bool finds_beside(finder_t *finder, pid_t wanted, pid_t other)
+{
+    bool found = false;
+    bool others = false;
+    const double deadline = monotonic_seconds() + LONG_S;
+    while (!found) {
+        assert_true(monotonic_seconds() < deadline);
+        local_processes_t some = finder_take(finder);
+        for (size_t i = 0; i < some.count; i++) {
+            found |= some.items[i].pid == wanted;
+            others |= some.items[i].pid == other;
+        }
+        local_processes_clear(&some);
+        usleep(1000);
+    }
+    return others;
+}
+
+static void test_each_is_found_once_unless_it_is_wanted_again(void **state)
+{
+    (void)state;
+    char *why = NULL;
+    finder_t *finder = finder_new(LONG_S, &why);
+    assert_non_null(finder);
+    const pid_t first = begin_client();
+    assert_false(finds_beside(finder, first, -1));
+    const pid_t second = begin_client();
+    assert_false(finds_beside(finder, second, first));
+    finder_find_again(finder, first);
+    assert_false(finds_beside(finder, first, second));
+    assert_true(finder_destroy(&finder));
+    end(first);
+    end(second);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -380,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_what_was_found_keeps_its_name),
         cmocka_unit_test(test_what_was_found_has_ended_before_it_answered),
         cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_each_is_found_once_unless_it_is_wanted_again),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -168,11 +168,7 @@ checker_t *checker_new(char **error)
     checker_t *self = memory_new(1, sizeof *self);
     self->stop_fd = stop_fd;
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    monotonic_condition(&self->changed);
     for (size_t kind = 0; kind < CHECK_KINDS; kind++) {
         self->lanes[kind].checker = self;
         self->lanes[kind].kind = (check_kind_t)kind;

@@ -26,6 +26,7 @@ struct finder {
     bool busy;   /* searching */
     bool stopped;
     local_processes_t found;
+    vector_t lost; /* of pid_t: to be found again */
 
     vector_t known; /* of known_t; the thread's own */
 };
@@ -42,21 +43,26 @@ static bool is_known(const void *context, pid_t pid, unsigned long long began)
     return false;
 }
 
-/* So that the list doesn't grow for ever. */
-static void forget_ended(finder_t *self)
+/* Those that have ended, so that the list doesn't grow for ever; and those that are to be found
+ * again. lost: of pid_t. */
+static void forget(finder_t *self, const vector_t *lost)
 {
     known_t *known = self->known.items;
+    const pid_t *pids = lost->items;
     size_t kept = 0;
-    for (size_t i = 0; i < self->known.count; i++)
-        if (agent_socket_began(known[i].pid) == known[i].began)
+    for (size_t i = 0; i < self->known.count; i++) {
+        bool keep = agent_socket_began(known[i].pid) == known[i].began;
+        for (size_t k = 0; keep && k < lost->count; k++)
+            keep = pids[k] != known[i].pid;
+        if (keep)
             known[kept++] = known[i];
+    }
     self->known.count = kept;
 }
 
 /* Those that answer; the others are asked again. */
 static local_processes_t search(finder_t *self)
 {
-    forget_ended(self);
     local_processes_t all = local_processes_find(self->timeout, is_known, self);
     size_t kept = 0;
     for (size_t i = 0; i < all.count; i++) {
@@ -83,7 +89,11 @@ static void *run(void *argument)
         }
         self->wanted = false;
         self->busy = true;
+        vector_t lost = self->lost;
+        self->lost = (vector_t){.item_size = sizeof(pid_t)};
         pthread_mutex_unlock(&self->lock);
+        forget(self, &lost);
+        free(lost.items);
         local_processes_t found = search(self);
         pthread_mutex_lock(&self->lock);
         local_processes_clear(&self->found);
@@ -102,12 +112,9 @@ finder_t *finder_new(double timeout, char **error)
     finder_t *self = memory_new(1, sizeof *self);
     self->timeout = timeout;
     self->known.item_size = sizeof(known_t);
+    self->lost.item_size = sizeof(pid_t);
     pthread_mutex_init(&self->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    monotonic_condition(&self->changed);
     const int why = pthread_create(&self->thread, NULL, run, self);
     *error = why == 0 ? NULL : memory_string(strerror(why));
     if (why == 0)
@@ -127,6 +134,13 @@ local_processes_t finder_take(finder_t *self)
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
     return found;
+}
+
+void finder_find_again(finder_t *self, pid_t pid)
+{
+    pthread_mutex_lock(&self->lock);
+    *(pid_t *)vector_add(&self->lost) = pid;
+    pthread_mutex_unlock(&self->lock);
 }
 
 bool finder_destroy(finder_t **pointer)
@@ -149,6 +163,7 @@ bool finder_destroy(finder_t **pointer)
     pthread_join(self->thread, NULL);
     local_processes_clear(&self->found);
     free(self->known.items);
+    free(self->lost.items);
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->lock);
     free(self);

@@ -21,6 +21,9 @@ finder_t *finder_new(double timeout, char **error);
  */
 local_processes_t finder_take(finder_t *self);
 
+/* A process that was returned couldn't be connected to: the next search is to find it once more. */
+void finder_find_again(finder_t *self, pid_t pid);
+
 /* Ends it and sets *self to NULL; *self may be NULL. False if its thread hangs: it is left running
  * with all that it uses. */
 bool finder_destroy(finder_t **self);

@@ -9,12 +9,8 @@
 void permits_init(permits_t *self)
 {
     *self = (permits_t){0};
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->released, &attributes);
-    pthread_condattr_destroy(&attributes);
+    monotonic_condition(&self->released);
 }
 
 void permits_clear(permits_t *self)

@@ -151,6 +151,8 @@ static void take_connected(poller_t *self)
                 worker_want_perf(worker);
             workers_add_connecting(&self->workers, i);
         } else {
+            if (result.error.kind != TANGO_ERROR_NONE)
+                finder_find_again(self->local->finder, worker->found_process);
             workers_end_connecting(&self->workers, i);
         }
         worker_result_clear(&result);

@@ -328,6 +328,7 @@ worker_t *worker_new(workers_shared_t *shared, const target_t *target)
     self->link = link_new(target, shared->timeout);
     self->optional = target->optional;
     self->is_local = target->is_local;
+    self->found_process = target->pid;
     self->pid = RESPONSE_UNKNOWN;
     pthread_cond_init(&self->wake, NULL);
     return self;

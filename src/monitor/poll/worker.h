@@ -63,6 +63,7 @@ typedef struct {
     bool placed;         /* that is known for good */
     bool failed;         /* couldn't be asked at the start */
     bool is_local;       /* --local has found it */
+    pid_t found_process; /* as that process; 0: under a name that the user has given */
     pid_t process;       /* of this machine, that it is, as far as is known; or 0 */
     bool is_unproven;    /* wasn't named, but followed, and has never answered */
     bool wrong;          /* and that won't change by itself; reset if it answers after all */
