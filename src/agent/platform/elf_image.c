@@ -346,7 +346,12 @@ void elf_image_forget(void)
     write_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
-int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count)
+/* What a slot that a hook is for is to contain, from now on; NULL: what it contains. */
+typedef void *wanted_t(const elf_image_t *self, const elf_hook_t *hook, void **slot, size_t index);
+
+/* Returns how many slots were written; -1 if one can't be. */
+static int change_slots(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count,
+                        wanted_t *wanted)
 {
     int written = 0;
     for (size_t table = 0; table < 2; table++) {
@@ -356,17 +361,11 @@ int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook
             if (index == 0 || !is_address_relocation(rela))
                 continue;
             const elf_hook_t *hook = hook_for(hooks, hook_count, symbol_name(self, index));
-            if (!hook)
-                continue;
             void **slot = (void **)(self->base + rela->r_offset);
-            if (*slot == hook->replacement)
+            void *value = hook ? wanted(self, hook, slot, index) : NULL;
+            if (!value)
                 continue;
-            void *target = slot_target(self, slot, index);
-            if (!target)
-                continue;
-            /* The original is set before anybody can call the hook. */
-            atomic_store_explicit((void *_Atomic *)hook->original, target, memory_order_release);
-            if (!write_slot(self, slot, hook->replacement))
+            if (!write_slot(self, slot, value))
                 return -1;
             written++;
         }
@@ -374,23 +373,30 @@ int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook
     return written;
 }
 
+static void *replacement_of(const elf_image_t *self, const elf_hook_t *hook, void **slot,
+                            size_t index)
+{
+    void *target = *slot == hook->replacement ? NULL : slot_target(self, slot, index);
+    if (!target)
+        return NULL;
+    /* The original is set before anybody can call the hook. */
+    atomic_store_explicit((void *_Atomic *)hook->original, target, memory_order_release);
+    return hook->replacement;
+}
+
+int elf_image_hook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count)
+{
+    return change_slots(self, hooks, hook_count, replacement_of);
+}
+
+static void *original_of(const elf_image_t *self, const elf_hook_t *hook, void **slot, size_t index)
+{
+    (void)self;
+    (void)index;
+    return *slot == hook->replacement ? *hook->original : NULL;
+}
+
 int elf_image_unhook(const elf_image_t *self, const elf_hook_t *hooks, size_t hook_count)
 {
-    int written = 0;
-    for (size_t table = 0; table < 2; table++) {
-        for (size_t i = 0; i < self->relocation_counts[table]; i++) {
-            const ElfW(Rela) *rela = &self->relocations[table][i];
-            size_t index = ELF64_R_SYM(rela->r_info);
-            if (index == 0 || !is_address_relocation(rela))
-                continue;
-            const elf_hook_t *hook = hook_for(hooks, hook_count, symbol_name(self, index));
-            void **slot = (void **)(self->base + rela->r_offset);
-            if (!hook || *slot != hook->replacement)
-                continue;
-            if (!write_slot(self, slot, *hook->original))
-                return -1;
-            written++;
-        }
-    }
-    return written;
+    return change_slots(self, hooks, hook_count, original_of);
 }
