@@ -129,7 +129,7 @@ test-bench: setup-test build wheel ## that the benchmarks work
 	@BUILD_DIR='$(abspath $(BUILD))' bench/run --short
 
 test-unit: setup-test build ## unit tests
-	@ctest --test-dir $(BUILD) --no-tests=error --output-on-failure
+	@ctest --test-dir $(BUILD) --parallel $$(nproc) --no-tests=error --output-on-failure
 
 # ctest names the tests as CMake names the programs, so that only those are built.
 define build_tests
