@@ -384,6 +384,26 @@ static bool finds_beside(finder_t *finder, pid_t wanted, pid_t other)
     return others;
 }
 
+/* After detach, and until somebody attaches again. */
+static void test_one_that_counts_nothing_is_not_watched(void **state)
+{
+    (void)state;
+    char *why = NULL;
+    finder_t *finder = finder_new(LONG_S, &why);
+    char *identity =
+        memory_format("{\"pid\": 1, \"program\": \"%s\", \"state\": \"detached\"}", program);
+    const pid_t detached = begin(identity, "{\"version\": 1}");
+    const pid_t watching = begin_client();
+    assert_false(finds_beside(finder, watching, detached));
+    char *one = memory_format(" client:%s:%ld", program, (long)watching);
+    assert_selected(NULL, NULL, one);
+    free(one);
+    assert_true(finder_destroy(&finder));
+    end(detached);
+    end(watching);
+    free(identity);
+}
+
 static void test_each_is_found_once_unless_it_is_wanted_again(void **state)
 {
     (void)state;
@@ -420,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_what_was_found_keeps_its_name),
         cmocka_unit_test(test_what_was_found_has_ended_before_it_answered),
         cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_one_that_counts_nothing_is_not_watched),
         cmocka_unit_test(test_each_is_found_once_unless_it_is_wanted_again),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

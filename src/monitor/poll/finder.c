@@ -60,14 +60,14 @@ static void forget(finder_t *self, const vector_t *lost)
     self->known.count = kept;
 }
 
-/* Those that answer; the others are asked again. */
+/* Those that answer, and count; the others are asked again. */
 static local_processes_t search(finder_t *self)
 {
     local_processes_t all = local_processes_find(self->timeout, is_known, self);
     size_t kept = 0;
     for (size_t i = 0; i < all.count; i++) {
         local_process_t *process = &all.items[i];
-        if (!process->answers) {
+        if (!process->answers || process->is_detached) {
             local_process_clear(process);
             continue;
         }

@@ -101,8 +101,12 @@ static int read_key(void *context, const unsigned char *key, size_t size)
 
 static int read_text(void *context, const unsigned char *text, size_t size)
 {
+    static const char detached[] = "detached";
     reading_t *self = context;
     local_process_t *process = self->process;
+    if (self->depth == 1 && strcmp(self->key, "state") == 0)
+        process->is_detached =
+            size == sizeof detached - 1 && memcmp(text, detached, sizeof detached - 1) == 0;
     char **member = self->depth != 1                         ? NULL
                     : strcmp(self->key, "program") == 0      ? &process->program
                     : strcmp(self->key, "admin_device") == 0 ? &process->admin

@@ -37,6 +37,7 @@ typedef struct local_process {
     pid_t pid;
     unsigned long long began; /* see agent_socket_began() */
     bool answers;             /* what follows is known; all owned */
+    bool is_detached;         /* its agent counts nothing until somebody attaches again */
     char *program;            /* printable, never "" */
     char *admin;              /* "dserver/SERVER/INSTANCE"; NULL: it is no server */
     char *tango_host;         /* as its environment has it, or NULL */

@@ -122,7 +122,11 @@ static char *name_of_process(const making_t *self, const local_process_t *proces
 static bool add_local(making_t *self)
 {
     const local_processes_t *all = processes_of(self);
+    bool any = false;
     for (size_t i = 0; i < all->count; i++) {
+        if (all->items[i].is_detached)
+            continue;
+        any = true;
         char *name = name_of_process(self, &all->items[i]);
         if (name) {
             target_t *target = add(&self->selection, name, true);
@@ -131,9 +135,10 @@ static bool add_local(making_t *self)
         }
         free(name);
     }
-    return all->count > 0 ||
+    return any ||
            fail(&self->error,
-                memory_string("--local: no process that may be asked from here has an agent: "
+                memory_string("--local: no process that may be asked from here has an agent that "
+                              "counts: "
                               "ska-tango-event-agent list shows those that use Tango, and "
                               "ska-tango-event-agent attach PID loads it"));
 }

@@ -40,10 +40,14 @@ static int64_t waiting_events(const rules_input_t *input, const server_part_t *p
 static void add_waiting(finding_t *finding, const rules_input_t *input, const server_part_t *part)
 {
     const response_t *response = part->reply->response;
-    finding_evidence(finding, "%s has %zu subscription%s, from %zu publisher%s",
-                     part->reply->server, response->subscription_count,
-                     PLURAL(response->subscription_count), response->channel_count,
-                     PLURAL(response->channel_count));
+    if (response->channel_count > 0)
+        finding_evidence(finding, "%s has %zu subscription%s, from %zu publisher%s",
+                         part->reply->server, response->subscription_count,
+                         PLURAL(response->subscription_count), response->channel_count,
+                         PLURAL(response->channel_count));
+    else /* a late agent doesn't know them before their next heartbeat */
+        finding_evidence(finding, "%s has %zu subscription%s", part->reply->server,
+                         response->subscription_count, PLURAL(response->subscription_count));
     const int64_t waiting = waiting_events(input, part);
     if (waiting > 0)
         finding_evidence(finding,
