@@ -96,6 +96,15 @@ static int poll_servers(beginning_t *beginning, checker_t **checker)
     return self->go(self->context, &source);
 }
 
+static void say_forbidden(beginning_t *beginning, size_t count)
+{
+    char *line = memory_format("--local: %zu more process%s with an agent may not be asked by this "
+                               "user; root may ask all",
+                               count, count == 1 ? "" : "es");
+    say_once(beginning, line);
+    free(line);
+}
+
 /* Makes the poller of what the options select; NULL after saying why it can't be. */
 static poller_t *make_poller(beginning_t *beginning)
 {
@@ -110,6 +119,8 @@ static poller_t *make_poller(beginning_t *beginning)
     poller_t *poller = wrong ? NULL
                              : poller_new(selection.targets, selection.count, options->timeout,
                                           options->perf, say_for_poller, beginning, &wrong);
+    if (selection.forbidden > 0)
+        say_forbidden(beginning, selection.forbidden);
     selection_clear(&selection);
     if (wrong)
         say_once(beginning, wrong);

@@ -251,14 +251,17 @@ static network_t *network_of(networks_t *self, pid_t pid)
     return network;
 }
 
-/* Whether it may be asked, and looks as if it had an agent. */
-static bool is_candidate(networks_t *networks, pid_t pid)
+/* Whether it looks as if it had an agent, and may be asked. */
+static bool is_candidate(networks_t *networks, pid_t pid, size_t *forbidden)
 {
     status_t status;
     const network_t *network = network_of(networks, pid);
-    return network != NULL && network->listening.count > 0 && read_status(pid, &status) &&
-           (geteuid() == 0 || status.user == geteuid()) &&
-           numbers_have(&network->listening, status.own_pid);
+    if (network == NULL || network->listening.count == 0 || !read_status(pid, &status) ||
+        !numbers_have(&network->listening, status.own_pid))
+        return false;
+    const bool may_ask = geteuid() == 0 || status.user == geteuid();
+    *forbidden += !may_ask;
+    return may_ask;
 }
 
 static int compare_pids(const void *a, const void *b)
@@ -268,15 +271,16 @@ static int compare_pids(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-pid_t *agent_address_find(size_t *count)
+pid_t *agent_address_find(size_t *count, size_t *forbidden)
 {
+    size_t others = 0;
     networks_t networks = {0};
     numbers_t found = {0};
     DIR *folder = opendir("/proc");
     for (struct dirent *entry = folder != NULL ? readdir(folder) : NULL; entry != NULL;
          entry = readdir(folder)) {
         const long pid = strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && is_candidate(&networks, (pid_t)pid) && !numbers_add(&found, pid))
+        if (pid > 0 && is_candidate(&networks, (pid_t)pid, &others) && !numbers_add(&found, pid))
             break;
     }
     if (folder != NULL)
@@ -291,5 +295,7 @@ pid_t *agent_address_find(size_t *count)
         free(networks.all[i].listening.numbers);
     free(networks.all);
     free(found.numbers);
+    if (forbidden != NULL)
+        *forbidden = others;
     return pids;
 }

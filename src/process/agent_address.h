@@ -23,7 +23,7 @@ typedef struct {
 agent_address_t *agent_address_of(pid_t pid, size_t *count);
 
 /* As agent_socket_find(). */
-pid_t *agent_address_find(size_t *count);
+pid_t *agent_address_find(size_t *count, size_t *forbidden);
 
 /* As agent_socket_began(). */
 unsigned long long agent_address_began(pid_t pid);

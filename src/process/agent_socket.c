@@ -22,9 +22,9 @@ enum { ANSWER_MAX = 128 << 20, HEAD_SIZE = 256 };
 
 /* ---- the connection ---- */
 
-pid_t *agent_socket_find(size_t *count)
+pid_t *agent_socket_find(size_t *count, size_t *forbidden)
 {
-    return agent_address_find(count);
+    return agent_address_find(count, forbidden);
 }
 
 unsigned long long agent_socket_began(pid_t pid)

@@ -24,10 +24,11 @@ typedef enum {
 
 /*
  * The processes that have an agent's socket, by what /proc says of them, in the order of their ids;
- * also those in containers, as far as they can be seen. Of other users only root is told. Whether
- * they answer isn't tried. The caller frees the list; NULL without memory, and then *count is 0.
+ * also those in containers, as far as they can be seen. Those of other users are for root only;
+ * *forbidden is how many there are (of those that seem to have one); it may be NULL. Whether they
+ * answer isn't tried. The caller frees the list; NULL without memory, and then *count is 0.
  */
-pid_t *agent_socket_find(size_t *count);
+pid_t *agent_socket_find(size_t *count, size_t *forbidden);
 
 /* When a process began, in clock ticks since the machine started: no other one has had this number
  * and its pid. 0: there is no such process. */

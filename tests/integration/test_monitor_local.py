@@ -6,6 +6,7 @@ its own, and of what --local finds a test looks at its own part.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -296,15 +297,21 @@ def test_a_process_of_another_user(local, tmp_path):
     if os.geteuid() != 0:
         pytest.skip("root has to become somebody else")
     client = local.client()
-    result = subprocess.run(
-        ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--", MONITOR, "--list",
-         f"pid:{client.pid}"],
-        env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+
+    def list_as_stranger(what):
+        return subprocess.run(
+            ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--", MONITOR, "--list", what],
+            env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    result = list_as_stranger(f"pid:{client.pid}")
     if result.returncode == 126 or "ermission denied" in result.stderr:
         pytest.skip("the monitor lies where others can't get at it")
     assert result.returncode == 1
     assert f"pid:{client.pid}: it is of another user (0): ask as that user, or as root" in result.stderr
+    # Without its number, that it isn't watched is told.
+    said = list_as_stranger("--local").stderr
+    assert re.search(r"--local: (\d+ more process|this user may ask none of the)", said)
 
 
 def test_one_that_is_stopped_delays_nobody(local, freeze, recording):

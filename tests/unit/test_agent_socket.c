@@ -313,7 +313,7 @@ static bool is_found(pid_t pid)
 {
     size_t count = 0;
     bool found = false;
-    pid_t *pids = agent_socket_find(&count);
+    pid_t *pids = agent_socket_find(&count, NULL);
     for (size_t i = 0; i < count; i++) {
         found |= pids[i] == pid;
         assert_true(i == 0 || pids[i - 1] < pids[i]);

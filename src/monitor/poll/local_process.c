@@ -260,7 +260,7 @@ local_processes_t local_processes_find(double timeout_seconds, local_process_kno
     local_processes_t self = {0};
     const double deadline = monotonic_seconds() + timeout_seconds;
     size_t count = 0;
-    pid_t *pids = agent_socket_find(&count);
+    pid_t *pids = agent_socket_find(&count, &self.forbidden);
     self.items = memory_new(count + 1, sizeof *self.items);
     int *connections = memory_new(count + 1, sizeof *connections);
     for (size_t i = 0; i < count; i++) {

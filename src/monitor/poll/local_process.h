@@ -59,6 +59,7 @@ char *local_process_client_name(const local_process_t *self, bool with_pid);
 typedef struct {
     local_process_t *items;
     size_t count;
+    size_t forbidden; /* so many more have an agent that this user may not ask */
 } local_processes_t;
 
 /*

@@ -123,6 +123,7 @@ static bool add_local(making_t *self)
 {
     const local_processes_t *all = processes_of(self);
     bool any = false;
+    self->selection.forbidden = all->forbidden;
     for (size_t i = 0; i < all->count; i++) {
         if (all->items[i].is_detached)
             continue;
@@ -135,11 +136,15 @@ static bool add_local(making_t *self)
         }
         free(name);
     }
-    return any ||
-           fail(&self->error,
+    if (any)
+        return true;
+    if (all->forbidden > 0)
+        return fail(&self->error, memory_format("--local: this user may ask none of the %zu "
+                                                "processes that have an agent: run as root",
+                                                all->forbidden));
+    return fail(&self->error,
                 memory_string("--local: no process that may be asked from here has an agent that "
-                              "counts: "
-                              "ska-tango-event-agent list shows those that use Tango, and "
+                              "counts: ska-tango-event-agent list shows those that use Tango, and "
                               "ska-tango-event-agent attach PID loads it"));
 }
 

@@ -26,7 +26,8 @@ typedef struct {
 typedef struct {
     target_t *targets; /* no name twice, as written */
     size_t count;
-    bool stopped; /* interrupted */
+    size_t forbidden; /* "local" found so many more that this user may not ask */
+    bool stopped;     /* interrupted */
 } selection_t;
 
 typedef struct {
