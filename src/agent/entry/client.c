@@ -18,7 +18,7 @@
 #include "agent/tango/libtango.h"
 
 /* Tango::ApiUtil::create_zmq_event_consumer(). */
-void agent_create_consumer(void *api_util) __asm__(LIBTANGO_CREATE_CONSUMER_NAME)
+void *agent_create_consumer(void *first, void *second) __asm__(LIBTANGO_CREATE_CONSUMER_NAME)
     __attribute__((visibility("default")));
 
 /* SKA_TANGO_EVENT_AGENT=servers: only device servers are watched. */
@@ -40,7 +40,7 @@ static libtango_create_consumer_t *find_original(const void *caller)
     return (libtango_create_consumer_t *)found;
 }
 
-void agent_create_consumer(void *api_util)
+void *agent_create_consumer(void *first, void *second)
 {
     const void *caller = __builtin_return_address(0);
     libtango_create_consumer_t *original = find_original(caller);
@@ -52,7 +52,8 @@ void agent_create_consumer(void *api_util)
     libtango_server_init_t *server_init =
         libtango_find_server_init(NULL, caller, (const void *)attach);
     bool watched = server_init && clients_are_watched() && attach(server_init) == ATTACH_WATCHING;
-    original(api_util); /* may throw */
+    void *result = original(first, second); /* may throw */
     if (watched)
         service_begin();
+    return result;
 }

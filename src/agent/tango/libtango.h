@@ -26,11 +26,15 @@
 
 typedef void libtango_server_init_t(void *util, bool with_window);
 
-/* Tango::ApiUtil::create_zmq_event_consumer(), likewise (entry/client.c): called once in a process,
- * before its first subscription. */
+/*
+ * Tango::ApiUtil::create_zmq_event_consumer(), likewise (entry/client.c): called before the first
+ * subscription of a process. Up to 10.0 its only argument is the ApiUtil; in 10.3 it returns an
+ * object (PointerWithLock<EventConsumer>), for which the first argument is the place, and the
+ * ApiUtil the second.
+ */
 #define LIBTANGO_CREATE_CONSUMER_NAME "_ZN5Tango7ApiUtil25create_zmq_event_consumerEv"
 
-typedef void libtango_create_consumer_t(void *api_util);
+typedef void *libtango_create_consumer_t(void *first, void *second);
 
 typedef void *libtango_util_instance_t(bool exit_if_none);
 /* Util::get_device_list_by_class(const char *): a reference to a vector of pointers. */

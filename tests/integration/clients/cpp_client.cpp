@@ -2,7 +2,7 @@
 // double, and writes a line for each line that it reads: how many values and errors its callback
 // got, and the last value.
 
-#include <tango.h>
+#include <tango/tango.h>
 
 #include <atomic>
 #include <iostream>
