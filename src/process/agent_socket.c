@@ -32,6 +32,13 @@ unsigned long long agent_socket_began(pid_t pid)
     return agent_address_began(pid);
 }
 
+uid_t agent_socket_user(pid_t pid)
+{
+    uid_t user;
+    gid_t group;
+    return agent_address_user(pid, &user, &group) ? user : (uid_t)-1;
+}
+
 /* Who listens at the other end; its pid is 0 if that can't be seen from here. */
 static struct ucred peer_of(int connection)
 {

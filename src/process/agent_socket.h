@@ -34,6 +34,9 @@ pid_t *agent_socket_find(size_t *count, size_t *forbidden);
  * and its pid. 0: there is no such process. */
 unsigned long long agent_socket_began(pid_t pid);
 
+/* The effective user of a process; (uid_t)-1: there is no such process. */
+uid_t agent_socket_user(pid_t pid);
+
 /*
  * Connects to the agent of a process, by its pid as this process sees it; also into a container's
  * network namespace, if that is allowed. On success *connection is a descriptor, to be closed,

@@ -314,6 +314,44 @@ def test_a_process_of_another_user(local, tmp_path):
     assert re.search(r"--local: (\d+ more process|this user may ask none of the)", said)
 
 
+IMPOSTOR = """
+import json, os, socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(f"\\0ska-tango-event-agent/{os.getpid()}/0123456789abcdef")
+listening.listen()
+print("ready", flush=True)
+identity = {"program": "impostor", "admin_device": sys.argv[1], "tango_host": sys.argv[2], "state": "watching"}
+while True:
+    client = listening.accept()[0]
+    answer = json.dumps(identity if client.recv(100) == b"Identify\\n" else {"version": 1})
+    client.sendall(f"ok {len(answer)}\\n{answer}".encode())
+    client.close()
+"""
+
+
+def test_a_process_of_another_user_that_says_that_it_is_a_server(local, database):
+    if os.geteuid() != 0:
+        pytest.skip("root has to become somebody else")
+    admin = local.publisher.admin
+    impostor = subprocess.Popen(
+        ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", "--", PYTHON, "-c", IMPOSTOR,
+         admin[admin.index("dserver/"):], database.tango_host],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert impostor.stdout.readline() == "ready\n"
+        (named,) = [each for each in listed(f"pid:{local.publisher.pid}")[0]]
+        servers, said = listed(named, "--local", f"pid:{impostor.pid}")
+        assert f"pid:{impostor.pid}" in servers
+        assert [name.lower() for name in servers].count(named.lower()) == 1
+        found = re.search(r"process (\d+) says that it is (\S+), and so does process (\d+), of another user", said)
+        assert {int(found.group(1)), int(found.group(3))} == {impostor.pid, local.publisher.pid}
+    finally:
+        impostor.kill()
+        impostor.wait()
+        impostor.stdout.close()
+
+
 def test_one_that_is_stopped_delays_nobody(local, freeze, recording):
     stopped, running = local.client(), local.client()
     stopped.running = True

@@ -44,6 +44,11 @@ static void answer_all(int listening, const char *identity, const char *query)
     }
 }
 
+enum { OTHER_USER = 65534 };
+
+/* Whose the next process is; 0: the test's own. */
+static uid_t next_user;
+
 /* Answers Identify and QueryEventAgent with these. Ended with end(). */
 static pid_t begin(const char *identity, const char *query)
 {
@@ -54,6 +59,8 @@ static pid_t begin(const char *identity, const char *query)
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        if (next_user != 0 && setuid(next_user) != 0)
+            _exit(1);
         const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
                                     "ska-tango-event-agent/%ld/0123456789abcdef", (long)getpid());
         const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -227,6 +234,13 @@ static void test_a_client_comes_again(void **state)
     assert_asks(link, true, NULL);
     end(first);
     assert_asks(link, false, REASON_NO_CLIENT);
+    if (geteuid() == 0) { /* only root may ask others' */
+        next_user = OTHER_USER;
+        const pid_t of_another_user = begin_client();
+        next_user = 0;
+        assert_asks(link, false, REASON_NO_CLIENT);
+        end(of_another_user);
+    }
     const pid_t second = begin_client();
     assert_asks(link, true, NULL);
     assert_int_equal(link_process(link), second);
@@ -363,6 +377,52 @@ static void test_selections(void **state)
         free(texts[i]);
 }
 
+/* Listens as an agent does, and lets nobody in. */
+static pid_t begin_full(void)
+{
+    int ready[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready), 0);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
+                                    "ska-tango-event-agent/%ld/0123456789abcdef", (long)getpid());
+        const socklen_t size = (socklen_t)(sizeof address.sun_family + 1 + (size_t)length);
+        const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (bind(listening, (struct sockaddr *)&address, size) != 0 || listen(listening, 0) != 0)
+            _exit(1);
+        while (connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&address,
+                       size) == 0)
+            ;
+        if (write(ready[1], "", 1) != 1)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+/* However many let nobody in, all are asked in the time that is given. */
+static void test_many_that_let_nobody_in(void **state)
+{
+    (void)state;
+    pid_t pids[100];
+    for (size_t i = 0; i < sizeof pids / sizeof *pids; i++)
+        pids[i] = begin_full();
+    const double before = monotonic_seconds();
+    local_processes_t all = local_processes_find(0.5, NULL, NULL);
+    assert_true(monotonic_seconds() - before < 10); /* 100 times 0.2 s would be 20 */
+    assert_true(all.count >= sizeof pids / sizeof *pids);
+    local_processes_clear(&all);
+    for (size_t i = 0; i < sizeof pids / sizeof *pids; i++)
+        end(pids[i]);
+}
+
 /* ---- those that begin later ---- */
 
 /* Searches until a process is found; says whether another one was found, too. */
@@ -440,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_what_was_found_keeps_its_name),
         cmocka_unit_test(test_what_was_found_has_ended_before_it_answered),
         cmocka_unit_test(test_selections),
+        cmocka_unit_test(test_many_that_let_nobody_in),
         cmocka_unit_test(test_one_that_counts_nothing_is_not_watched),
         cmocka_unit_test(test_each_is_found_once_unless_it_is_wanted_again),
     };

@@ -30,6 +30,7 @@ struct link {
     bool is_found;            /* by --local */
     pid_t pid;                /* the process; 0: none yet, or it has ended and may return */
     unsigned long long began; /* and when it began */
+    uid_t user;               /* whose it was, once program is known */
     char *program;            /* what to look for; admin: of a server */
     char *admin;
 };
@@ -95,7 +96,8 @@ static bool is_same_text(const char *a, const char *b)
 
 static bool is_what_is_wanted(const link_t *self, const local_process_t *process)
 {
-    if (!process->answers)
+    /* Any user's process may say that it is the one that has ended. */
+    if (!process->answers || (self->program && process->user != self->user))
         return false;
     if (self->admin)
         return is_same_text(process->admin, self->admin);
@@ -174,6 +176,7 @@ static void bind_to(link_t *self, const local_process_t *process)
     if (!self->program) {
         self->program = memory_string(process->program);
         self->admin = memory_string(process->admin);
+        self->user = process->user;
     }
 }
 

@@ -17,8 +17,9 @@ static const char client_begin[] = "client:";
 /* Tango's own limit for a device is 255 characters. */
 enum { NAME_MAXIMUM = 300, ERROR_SIZE = 256 };
 
-/* An agent that has a queue of others to let in first isn't waited for when all are asked. */
-#define CONNECT_SECONDS 0.2
+/* An agent that has a queue of others to let in first isn't waited for when all are asked, one
+ * after the other: there may be many, on purpose. */
+#define CONNECT_SECONDS 0.02
 
 /* ---- names ---- */
 
@@ -201,11 +202,20 @@ char *local_process_ask(pid_t pid, const char *request, double timeout_seconds, 
     return answer;
 }
 
+static local_process_t process_of(pid_t pid)
+{
+    return (local_process_t){
+        .pid = pid,
+        .began = agent_socket_began(pid),
+        .user = agent_socket_user(pid),
+    };
+}
+
 bool local_process_identify(pid_t pid, double timeout_seconds, local_process_t *process,
                             tango_error_t *error)
 {
     size_t size = 0;
-    *process = (local_process_t){.pid = pid, .began = agent_socket_began(pid)};
+    *process = process_of(pid);
     char *answer = local_process_ask(pid, "Identify", timeout_seconds, &size, error);
     const bool good = answer && read_identity(process, answer, size);
     if (answer && !good) {
@@ -227,12 +237,17 @@ void local_process_clear(local_process_t *self)
     *self = (local_process_t){0};
 }
 
-/* Connects to a process, and asks it. False: it can't be asked. *connection is -1 if it is busy. */
-static bool begin_to_ask(local_process_t *process, int *connection)
+/* Connects to a process, and asks it, if there is time left. False: it can't be asked. *connection
+ * is -1 if it is busy. */
+static bool begin_to_ask(const local_process_t *process, double left, int *connection)
 {
     char text[ERROR_SIZE];
+    *connection = -1;
+    if (left <= 0)
+        return true;
     const agent_socket_result_t result =
-        agent_socket_connect(process->pid, CONNECT_SECONDS, connection, text, sizeof text);
+        agent_socket_connect(process->pid, left < CONNECT_SECONDS ? left : CONNECT_SECONDS,
+                             connection, text, sizeof text);
     if (result == AGENT_SOCKET_OK)
         agent_socket_send(*connection, "Identify");
     return result == AGENT_SOCKET_OK || result == AGENT_SOCKET_TIMEOUT;
@@ -264,9 +279,9 @@ local_processes_t local_processes_find(double timeout_seconds, local_process_kno
     self.items = memory_new(count + 1, sizeof *self.items);
     int *connections = memory_new(count + 1, sizeof *connections);
     for (size_t i = 0; i < count; i++) {
-        local_process_t process = {.pid = pids[i], .began = agent_socket_began(pids[i])};
+        local_process_t process = process_of(pids[i]);
         if (!(known && known(context, process.pid, process.began)) &&
-            begin_to_ask(&process, &connections[self.count]))
+            begin_to_ask(&process, deadline - monotonic_seconds(), &connections[self.count]))
             self.items[self.count++] = process;
     }
     size_t kept = 0;

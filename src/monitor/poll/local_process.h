@@ -36,6 +36,7 @@ void local_name_clear(local_name_t *self);
 typedef struct local_process {
     pid_t pid;
     unsigned long long began; /* see agent_socket_began() */
+    uid_t user;               /* whose it is, whatever it says */
     bool answers;             /* what follows is known; all owned */
     bool is_detached;         /* its agent counts nothing until somebody attaches again */
     char *program;            /* printable, never "" */

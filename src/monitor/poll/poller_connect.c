@@ -123,6 +123,7 @@ static void take_connection(poller_t *self, size_t i, double patience)
         worker->found = true;
         free(worker->name);
         worker->name = memory_string(worker->admin.name);
+        poller_tell_apart(self, i);
     }
     if (workers_first_of_server(&self->workers, i) == i) {
         if (kind == TANGO_ERROR_NONE) {

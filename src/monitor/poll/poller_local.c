@@ -107,7 +107,7 @@ static bool is_watched(const poller_t *self, const worker_t *worker)
             return true;
         if (other->found && worker->found &&
             strcmp(other->admin.identity, worker->admin.identity) == 0)
-            return true;
+            return !workers_of_two_users(other, worker);
     }
     return false;
 }
@@ -150,6 +150,7 @@ static void take_connected(poller_t *self)
             if (self->perf)
                 worker_want_perf(worker);
             workers_add_connecting(&self->workers, i);
+            poller_tell_apart(self, self->workers.count - 1);
         } else {
             if (result.error.kind != TANGO_ERROR_NONE)
                 finder_find_again(self->local->finder, worker->found_process);

@@ -97,6 +97,9 @@ void poller_leave_ended(poller_t *self, snapshot_t *snapshot);
  * say, and one of them does so through the agent's socket; else i. */
 size_t poller_first_of_process(const poller_t *self, const snapshot_t *snapshot, size_t i);
 
+/* Calls workers_tell_apart(), and says so. */
+void poller_tell_apart(poller_t *self, size_t i);
+
 /* As finder_destroy(). */
 bool poller_local_destroy(local_t **self);
 

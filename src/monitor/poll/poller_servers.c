@@ -28,6 +28,17 @@ static void say_shared_server(poller_t *self, const size_t *firsts, size_t first
     free(names);
 }
 
+void poller_tell_apart(poller_t *self, size_t i)
+{
+    const worker_t *other = workers_tell_apart(&self->workers, i);
+    if (other)
+        poller_say(self, POLLER_WARNING,
+                   memory_format("process %ld says that it is %s, and so does process %ld, of "
+                                 "another user; it is watched as %s",
+                                 (long)self->workers.all[i]->process, other->name,
+                                 (long)other->process, self->workers.all[i]->name));
+}
+
 /* Keeps one worker per server, and only those that can be polled. */
 static void merge_servers(poller_t *self)
 {
@@ -127,6 +138,7 @@ void poller_merge_late_answers(poller_t *self, snapshot_t *snapshot)
         if (worker->found || !snapshot->replies[i].response || !worker->admin.name)
             continue;
         worker->found = true;
+        poller_tell_apart(self, i);
         learnt = true;
     }
     /* Not at every poll: each server is compared with every other one. */

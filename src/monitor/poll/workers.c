@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/monotonic.h"
+#include "process/agent_socket.h"
 
 /* How long the end waits for workers that are about to finish. */
 #define END_SECONDS 0.2
@@ -155,6 +156,26 @@ size_t workers_first_of_server(const workers_t *self, size_t i)
             strcmp(self->all[k]->admin.identity, self->all[i]->admin.identity) == 0)
             return k;
     return i;
+}
+
+bool workers_of_two_users(const worker_t *a, const worker_t *b)
+{
+    return a->process > 0 && b->process > 0 && a->process != b->process &&
+           agent_socket_user(a->process) != agent_socket_user(b->process);
+}
+
+const worker_t *workers_tell_apart(workers_t *self, size_t i)
+{
+    worker_t *worker = self->all[i];
+    const size_t first = workers_first_of_server(self, i);
+    const worker_t *other = self->all[first];
+    if (first == i || !workers_of_two_users(worker, other))
+        return NULL;
+    free(worker->name);
+    free(worker->admin.identity);
+    worker->name = memory_format("pid:%ld", (long)worker->process);
+    worker->admin.identity = memory_format("process %ld", (long)worker->process);
+    return other;
 }
 
 void workers_remove(workers_t *self, size_t i)

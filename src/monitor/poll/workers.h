@@ -53,6 +53,16 @@ void workers_end_connecting(workers_t *self, size_t i);
 /* The first worker of the same server as worker i; i itself if its server isn't known. */
 size_t workers_first_of_server(const workers_t *self, size_t i);
 
+/* Whether they are processes of this machine that different users run. */
+bool workers_of_two_users(const worker_t *a, const worker_t *b);
+
+/*
+ * Gives worker i, a process of this machine, its number as a name, if another user's process that
+ * is watched says that it is the same server: one of them isn't what it says, and no one can tell
+ * which. Returns that other one, or NULL.
+ */
+const worker_t *workers_tell_apart(workers_t *self, size_t i);
+
 /* Ends worker i, which must be idle, and removes it. */
 void workers_remove(workers_t *self, size_t i);
 
