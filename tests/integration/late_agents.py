@@ -6,6 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
 from tango_servers import LAUNCHER, wait_for
 
 
@@ -18,6 +19,8 @@ def attach(*servers):
         timeout=60,
         check=False,
     )
+    if "version `GLIBC_" in done.stderr:
+        pytest.skip("the launcher, unlike the agent, is too new for this system")
     assert done.returncode == 0, done.stderr
     for server in servers:
         wait_for(lambda server=server: has_commands(server), 30, "the agent's commands")
