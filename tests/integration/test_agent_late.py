@@ -199,6 +199,26 @@ def test_a_preloaded_agent_can_be_switched_off_and_on_again(servers, database):
     assert len(addresses(both.pid)) == 1
 
 
+@pytest.mark.parametrize("again", ["Detach", "Identify", "QueryEventAgent"])
+def test_commands_of_a_busy_admin_device_are_removed_later(servers, again):
+    """Tango waits for 3.2 s for the device, and gives up."""
+    publisher = servers.cpp_publisher(agent=True)
+    pub(publisher).HoldAdminDevice(6)
+    request(publisher.pid, "Detach")
+    assert OURS <= commands(publisher)
+    time.sleep(4)
+    if again == "QueryEventAgent":
+        with pytest.raises(RuntimeError, match="detached"):
+            request(publisher.pid, again)
+    else:
+        request(publisher.pid, again)
+    if again == "Identify":
+        publisher.admin_proxy().State()
+    assert not OURS & commands(publisher)
+    request(publisher.pid, "Attach")
+    assert OURS <= commands(publisher)
+
+
 class Clients:
     """Threads that use an admin device as fast as they can."""
 

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import tango
 from agent_answers import ask, stream
 from clients import (
     CLIENTS,
@@ -56,6 +57,13 @@ def with_subscription(driven, publisher, **env):
     at_first = received(client)  # the value that Tango reads when it subscribes is no event
     push_until_one_arrives(publisher, lambda: received(client) > at_first)
     return client, at_first
+
+
+def answers(proxy):
+    try:
+        return proxy.State() is not None
+    except tango.DevFailed:
+        return False
 
 
 def attach(client):
@@ -253,6 +261,31 @@ def test_a_client_that_becomes_a_server(servers, driven, database):
     assert addresses(client.pid) == before
     pub.proxy().PushBurst(BURST)
     wait_for(lambda: client.topic()["server_counter"] == pub.proxy().pushed, 30, "the events")
+
+
+def test_a_detached_client_that_becomes_a_server_gets_no_commands(servers, driven, database):
+    pub = servers.publisher("test/clients_latest/1", "clients_latest", database=database)
+    client, _ = with_subscription(driven, pub, TANGO_HOST=database.tango_host)
+    client.ask("Detach")
+    port = free_port()
+    client.do("from tango.server import Device, run")
+    client.send(
+        '"class Late(Device): pass\\n'
+        f"run((Late,), args=['late', 'two', '-nodb', '-dlist', 'test/late/2',"
+        f" '-ORBendPoint', 'giop:tcp:127.0.0.1:{port}'])\""
+    )
+    wait_for(lambda: client.identity()["admin_device"] == "dserver/late/two", 30, "the server")
+    admin = tango.DeviceProxy(f"tango://127.0.0.1:{port}/dserver/late/two#dbase=no")
+    wait_for(lambda: answers(admin), 30, "the admin device")
+
+    def ours():
+        admin.State()
+        return {info.cmd_name for info in admin.command_list_query()} & {"QueryEventAgent"}
+
+    for _ in range(3):
+        assert not ours()
+    client.ask("Attach")
+    assert ours()
 
 
 def test_a_child_neither_answers_nor_keeps_the_address(servers, driven, database):

@@ -40,6 +40,14 @@ static pthread_mutex_t query_mutex = PTHREAD_MUTEX_INITIALIZER;
 static samples_reader_t system_reader;
 static samples_reader_t agent_reader;
 
+static bool is_detached(void)
+{
+    pthread_mutex_lock(&query_mutex);
+    bool detached = origin.is_detached;
+    pthread_mutex_unlock(&query_mutex);
+    return detached;
+}
+
 static char *query(samples_reader_t *reader, answer_schema_t in_schema)
 {
     pthread_mutex_lock(&query_mutex);
@@ -103,11 +111,8 @@ static const tango_command_t commands[] = {
 
 char *commands_run(const char *name, const char *argument, const char **error)
 {
-    pthread_mutex_lock(&query_mutex);
-    bool detached = origin.is_detached;
-    pthread_mutex_unlock(&query_mutex);
     *error = "the agent is detached";
-    if (detached)
+    if (is_detached())
         return NULL;
     *error = "unknown command";
     for (size_t i = 0; libtango && i < sizeof commands / sizeof *commands; i++) {
@@ -210,10 +215,13 @@ static void change(void)
                             "later; they are missing until the server is restarted");
 }
 
-static void want(bool whether)
+/* They are there, unless the agent is detached. That is looked up here, so that no thread which
+ * began before it was detached adds them after that. */
+static void settle(void)
 {
     static bool settled;
     pthread_mutex_lock(&change_mutex);
+    const bool whether = !is_detached();
     if (!original_shutdown)
         libtango_hook(libtango, &shutdown_hook, 1);
     if ((!settled || wanted != whether || atomic_load(&pending)) && leaving_not_yet()) {
@@ -228,7 +236,13 @@ static void want(bool whether)
 void commands_add(void)
 {
     if (libtango)
-        want(true);
+        settle();
+}
+
+void commands_retry(void)
+{
+    if (commands_are_pending())
+        settle();
 }
 
 bool commands_are_pending(void)
@@ -251,7 +265,7 @@ void commands_detach(void)
 {
     set_detached(true, 0);
     if (libtango)
-        want(false);
+        settle();
 }
 
 void commands_attach_again(int64_t attached_ns)

@@ -23,16 +23,19 @@ void commands_init(const elf_image_t *libtango, answer_schema_t schema, int64_t 
  * Adds them to the admin device. Waits for some seconds while the device is busy; commands that
  * can't be added then, or because there is no admin device yet, are added by another call, or with
  * the next command that the device executes. A refusal is reported once on standard error. Before
- * commands_init a call does nothing.
+ * commands_init a call does nothing, nor while the agent is detached.
  */
 void commands_add(void);
 
 /* Whether they could not be added (or removed) yet. */
 bool commands_are_pending(void);
 
+/* If so, tries again what could not be done: to add them, or to remove them. */
+void commands_retry(void);
+
 /*
- * The agent doesn't watch any more: they are removed from the admin device, as they were added;
- * while that isn't possible they answer nothing.
+ * The agent doesn't watch any more: they are removed from the admin device, as they were added, and
+ * commands_add does nothing from now on; while that isn't possible they answer nothing.
  */
 void commands_detach(void);
 

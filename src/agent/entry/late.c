@@ -59,8 +59,7 @@ static void look_after(void)
                                      .tv_nsec = pauses_ms[i] % 1000 * 1000000},
                   NULL);
         attach_renew();
-        if (commands_are_pending())
-            commands_add();
+        commands_retry();
     }
 }
 

@@ -31,6 +31,8 @@ static char *handle(const char *command, const char *argument, const char **erro
     if (strcmp(command, "Detach") == 0) {
         if (attach_stop())
             commands_detach();
+        else
+            commands_retry(); /* the admin device was busy when they were to be removed */
         return strdup("");
     }
     if (strcmp(command, "Attach") == 0) {
@@ -38,8 +40,7 @@ static char *handle(const char *command, const char *argument, const char **erro
             commands_attach_again(clock_realtime_ns());
         return strdup("");
     }
-    if (commands_are_pending())
-        commands_add(); /* there may be an admin device now, or it isn't busy any more */
+    commands_retry(); /* there may be an admin device now, or it isn't busy any more */
     return commands_run(command, argument, error);
 }
 

@@ -189,7 +189,7 @@ static void add_command(void *argument)
 
 bool commands_abi_is_admin_device(const void *device)
 {
-    return device && libtango_admin_device(command_origin) == device;
+    return device && command_origin && libtango_admin_device(command_origin) == device;
 }
 
 static tango_addition_t add_one(void *device, const tango_command_t *command)
@@ -293,10 +293,20 @@ tango_addition_t commands_abi_add(const elf_image_t *libtango, const tango_comma
     return change_all(device, add_one, commands, count, device_is_held);
 }
 
+static bool any_is_added(void)
+{
+    for (size_t i = 0; i < command_class_count; i++)
+        if (command_classes[i].added)
+            return true;
+    return false;
+}
+
 tango_addition_t commands_abi_remove(const tango_command_t *commands, size_t count,
                                      bool device_is_held)
 {
-    void *device = command_origin ? libtango_admin_device(command_origin) : NULL;
+    if (!any_is_added())
+        return TANGO_ADDED;
+    void *device = libtango_admin_device(command_origin);
     if (!device)
         return TANGO_NO_DEVICE;
     if (!tango.remove_command)

@@ -15,7 +15,9 @@
 //   SetServerCounter(DevULong)         the server counter of the device's next event, as if so many
 //   had
 //                                      been pushed before; once somebody has subscribed
-
+//   HoldAdminDevice(DevLong)           returns at once; for so many seconds, another thread holds
+//                                      the admin device's monitor
+//
 // With TEST_BUSY_S in the environment, another thread holds the admin device's monitor for so many
 // seconds, from before the server's start has ended.
 
@@ -307,6 +309,29 @@ CORBA::Any *serve_push_paced(CppPublisher &device, TestCommand<CppPublisher> &co
     return command.insert();
 }
 
+// Returns once another thread holds it.
+void hold_admin_device(Tango::Util *util, int seconds)
+{
+    std::atomic<bool> held{false};
+    std::thread([&held, util, seconds] {
+        omni_thread::ensure_self known_to_omni;
+        Tango::AutoTangoMonitor guard(util->get_dserver_device(), true);
+        held = true;
+        std::this_thread::sleep_for(std::chrono::seconds(seconds));
+    }).detach();
+    while (!held)
+        std::this_thread::yield();
+}
+
+CORBA::Any *serve_hold_admin_device(CppPublisher &, TestCommand<CppPublisher> &command,
+                                    const CORBA::Any &in)
+{
+    Tango::DevLong seconds = 0;
+    command.extract(in, seconds);
+    hold_admin_device(Tango::Util::instance(), seconds);
+    return command.insert();
+}
+
 void CppPublisher::make_attributes(std::vector<Tango::Attr *> &attributes)
 {
     attributes.push_back(new PublisherAttr("burst", Tango::DEV_DOUBLE, &CppPublisher::read_burst));
@@ -336,6 +361,8 @@ void CppPublisher::make_commands(std::vector<Tango::Command *> &commands)
         new Command("PushForged", Tango::DEVVAR_STRINGARRAY, Tango::DEV_VOID, serve_push_forged));
     commands.push_back(new Command("SetServerCounter", Tango::DEV_ULONG, Tango::DEV_VOID,
                                    serve_set_server_counter));
+    commands.push_back(
+        new Command("HoldAdminDevice", Tango::DEV_LONG, Tango::DEV_VOID, serve_hold_admin_device));
 }
 
 } // namespace
@@ -351,15 +378,7 @@ void polling_configure(Tango::Util *util)
     const char *busy = std::getenv("TEST_BUSY_S");
     if (!busy)
         return;
-    std::atomic<bool> held{false};
-    std::thread([&held, util, seconds = std::atoi(busy)] {
-        omni_thread::ensure_self known_to_omni;
-        Tango::AutoTangoMonitor guard(util->get_dserver_device(), true);
-        held = true;
-        std::this_thread::sleep_for(std::chrono::seconds(seconds));
-    }).detach();
-    while (!held)
-        std::this_thread::yield();
+    hold_admin_device(util, std::atoi(busy));
 }
 
 std::vector<Tango::DeviceClass *> make_classes()
