@@ -7,6 +7,7 @@
 
 #include "agent/answer/identity_program.h"
 #include "agent/answer/json_writer.h"
+#include "agent/platform/environment.h"
 #include "agent/platform/leaving.h"
 #include "agent/tango/libtango.h"
 #include "version.h"
@@ -79,7 +80,7 @@ char *identity_text(const elf_image_t *libtango, const answer_origin_t *origin,
     json_integer(&json, getpid());
     key_text(&json, "program", program);
     key_text(&json, "admin_device", device);
-    key_text(&json, "tango_host", getenv("TANGO_HOST"));
+    key_text(&json, "tango_host", environment_tango_host());
     key_text(&json, "tango_version", origin->tango_version);
     key_text(&json, "agent_version", STEM_VERSION);
     key_text(&json, "loaded", answer_loaded(origin));

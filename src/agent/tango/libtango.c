@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/platform/environment.h"
 #include "agent/platform/guard.h"
 
 /* ---- names ---- */
@@ -270,7 +271,7 @@ bool libtango_compares_zeros(const elf_image_t *libtango)
 
 bool libtango_has_several_hosts(void)
 {
-    const char *hosts = getenv("TANGO_HOST");
+    const char *hosts = environment_tango_host();
     return hosts && strchr(hosts, ',');
 }
 
