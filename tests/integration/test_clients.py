@@ -377,6 +377,59 @@ def test_a_process_of_multiprocessing(servers, clients, database, tmp_path, meth
         assert ask_agent(pid, "Identify")["pid"] == pid
 
 
+def late_copy(folder, wanted):
+    """The agent as attach loads it: attach itself needs a thread of Tango's, and none goes with a fork."""
+    magic = b"SKA-TANGO-EVENT-AGENT-OPTIONS-1\0"
+    path = folder / "late.so"
+    path.write_bytes(AGENT_LIB.read_bytes().replace(magic + b"\0", magic + b"\1", 1))
+    return [path] if wanted else []
+
+
+@pytest.mark.parametrize("loaded", ["late", "at start"])
+def test_a_child_that_subscribes(servers, clients, database, tmp_path, loaded):
+    """Its parent is watched; the child begins when it subscribes."""
+    pub = servers.publisher("test/clients_child/1", "clients_child", database=database)
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import ctypes, os, sys, time
+            import tango
+
+            for path in sys.argv[1:]:
+                ctypes.CDLL(path)
+            print("ready", flush=True)
+            sys.stdin.readline()
+            if os.fork():
+                os.wait()
+            print(os.getpid(), flush=True)
+            values = []
+            for line in sys.stdin:
+                if not values:
+                    proxy = tango.DeviceProxy({pub.name()!r})
+                    proxy.subscribe_event("burst", tango.EventType.CHANGE_EVENT,
+                                          lambda event: event.err or values.append(event.attr_value.value))
+                print(len(values), int(values[-1]), flush=True)
+            """
+        )
+    )
+    client = clients(PYTHON, script, *late_copy(tmp_path, loaded == "late"), agent=loaded == "at start")
+    assert client.read() == "ready\n"
+    if loaded == "late":
+        wait_for(lambda: addresses(client.pid), 20, "its parent's socket")
+    child = int(client.line())
+    assert addresses(child) == set()
+    at_first, _ = map(int, client.line().split())
+    wait_for(lambda: addresses(child), 20, "its socket")
+    push_until_one_arrives(pub, lambda: int(client.line().split()[0]) > at_first)
+    pub.proxy().PushBurst(BURST)
+    settled(pub, lambda: int(client.line().split()[1]))
+    (topic,) = ask_agent(child)["client"]["event_callbacks"].values()
+    assert topic["event_count"] == int(client.line().split()[0]) - at_first > BURST
+    identity = ask_agent(child, "Identify")
+    assert (identity["pid"], identity["loaded"]) == (child, loaded)
+
+
 # ---- settings ----
 
 

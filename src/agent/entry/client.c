@@ -7,6 +7,8 @@
  * that moment there is no consumer thread and no topic yet, so everything is counted from the
  * start.
  */
+#include "agent/entry/client.h"
+
 #include <stdlib.h>
 #include <strings.h>
 
@@ -21,8 +23,7 @@
 void *agent_create_consumer(void *first, void *second) __asm__(LIBTANGO_CREATE_CONSUMER_NAME)
     __attribute__((visibility("default")));
 
-/* SKA_TANGO_EVENT_AGENT=servers: only device servers are watched. */
-static bool clients_are_watched(void)
+bool client_is_watched(void)
 {
     const char *wanted = environment_get("SKA_TANGO_EVENT_AGENT");
     return !wanted || strcasecmp(wanted, "servers") != 0;
@@ -51,7 +52,7 @@ void *agent_create_consumer(void *first, void *second)
     }
     libtango_server_init_t *server_init =
         libtango_find_server_init(NULL, caller, (const void *)attach);
-    bool watched = server_init && clients_are_watched() && attach(server_init) == ATTACH_WATCHING;
+    bool watched = server_init && client_is_watched() && attach(server_init) == ATTACH_WATCHING;
     void *result = original(first, second); /* may throw */
     if (watched)
         service_begin();

@@ -67,6 +67,7 @@ static void *late_main(void *unused)
 {
     (void)unused;
     take_options();
+    service_prepare(); /* before the hooks, which a child has, too */
     const attach_result_t attached = attach(NULL);
     if (attached == ATTACH_SECOND) /* the other one answers */
         return NULL;
@@ -74,7 +75,6 @@ static void *late_main(void *unused)
         service_serve();
         return NULL;
     }
-    service_prepare();
     commands_add();
     service_begin();
     look_after();

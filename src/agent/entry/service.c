@@ -12,10 +12,12 @@
 #include "agent/answer/commands.h"
 #include "agent/answer/socket.h"
 #include "agent/entry/attach.h"
+#include "agent/entry/client.h"
 #include "agent/platform/clocks.h"
 #include "agent/platform/environment.h"
 #include "agent/platform/log.h"
 #include "agent/platform/thread.h"
+#include "agent/watch/subscribing.h"
 
 static atomic_bool begun;  /* in this process: not yet in a child */
 static atomic_bool ending; /* what libtango has may be destroyed at any moment */
@@ -67,9 +69,18 @@ static void process_ends(void)
     atomic_store(&ending, true);
 }
 
+/* An agent that was loaded late isn't where the first subscription of a process asks (client.c),
+ * and a child whose parent has subscribed doesn't ask there. */
+static void child_subscribes(void)
+{
+    if (!atomic_load(&begun) && client_is_watched())
+        service_begin();
+}
+
 /* A child has no thread of the agent's. It begins anew when it subscribes or starts a server. */
 static void child_begins(void)
 {
+    subscribing_begins_with(child_subscribes);
     socket_forget();
     commands_forget();
     attach_forget();

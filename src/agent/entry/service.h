@@ -24,9 +24,10 @@ void service_prepare(void);
  * Opens the socket, unless that was done, and answers in a thread of the agent's own. Nothing
  * happens if SKA_TANGO_EVENT_AGENT_SOCKET=off, or if it can't: that is reported once.
  *
- * A child that was forked answers nobody until it calls this itself; one without exec that was made
- * by a bare clone() keeps its parent's address in use, and nobody accepts there. Once exit() has
- * been called, all requests are refused.
+ * A child that was forked answers nobody until it subscribes to something, if its parent's agent
+ * was attached, or until it calls this itself; one without exec that was made by a bare clone()
+ * keeps its parent's address in use, and nobody accepts there. Once exit() has been called, all
+ * requests are refused.
  */
 void service_begin(void);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,20 @@
 
 static streams_t *const streams = &agent_counts.streams;
 static subscriptions_t *const subscriptions = &agent_counts.subscriptions;
+
+static void (*_Atomic begin_first)(void);
+
+void subscribing_begins_with(void (*begin)(void))
+{
+    atomic_store(&begin_first, begin);
+}
+
+static void begin_subscribing(void)
+{
+    void (*begin)(void) = atomic_load(&begin_first);
+    if (begin)
+        begin();
+}
 
 /*
  * What a thread is doing with subscriptions. cppTango brackets a client's request (to subscribe, to
@@ -152,6 +167,7 @@ int subscribing_connect_event(void *self, void *device, const std_string_t *obje
                               uintptr_t event_id, uintptr_t mode)
 {
     int saved_errno = errno;
+    begin_subscribing();
     subscriber_t *subscriber = this_subscriber();
     if (!subscriber) {
         atomic_store(&subscriptions->watched, false); /* we miss this one */
@@ -215,6 +231,7 @@ void subscribing_async_subscription(void *self, void *device, const std_string_t
                                     std_string_t *event_name, uintptr_t event_id, uintptr_t mode)
 {
     int saved_errno = errno;
+    begin_subscribing();
     subscriber_t *subscriber = this_subscriber();
     if (subscriber)
         begin_connecting(current_operation(subscriber), device, object, event_name, event_id);

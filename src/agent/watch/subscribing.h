@@ -11,6 +11,10 @@
 
 #include "agent/tango/libtango.h"
 
+/* From now on, begin() is called each time before this process subscribes to something.
+ * Async-signal- safe. */
+void subscribing_begins_with(void (*begin)(void));
+
 /* This thread sends a control command to the consumer thread, or another message of a single frame.
  * May set errno. */
 void subscribing_command(const void *data, size_t size);
