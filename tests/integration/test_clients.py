@@ -316,6 +316,8 @@ def test_exec_ends_it(servers, driven, database):
     client, _ = with_subscription(driven, pub)
     assert addresses(client.pid)
     client.send("\"import os; os.execvp('cat', ['cat'])\"")
+    # What comes before that, Python may read in advance.
+    wait_for(lambda: Path(f"/proc/{client.pid}/comm").read_text() == "cat\n", 30, "the other program")
     assert client.line("hello") == "hello\n"
     assert addresses(client.pid) == set()
 
