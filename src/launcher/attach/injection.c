@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "launcher/attach/examination.h"
+#include "launcher/attach/memory_file.h"
 #include "launcher/attach/place.h"
 #include "launcher/attach/tracing.h"
 #include "process/seconds.h"
@@ -294,16 +295,6 @@ static injection_result_t judge_file(const injection_t *self)
     return fail_errno(self, INJECTION_NO_MEMORY_FILE, "it can't make a memory file", number);
 }
 
-static bool is_our_file(int file)
-{
-    char path[64];
-    char target[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    const ssize_t length = readlink(path, target, sizeof target - 1);
-    target[length > 0 ? length : 0] = '\0';
-    return strcmp(target, "/memfd:" FILE_NAME " (deleted)") == 0;
-}
-
 static bool write_file(int file, const char *data, size_t size)
 {
     while (size > 0) {
@@ -324,10 +315,8 @@ static injection_result_t fill_file(const injection_t *self, const void *library
     const target_t *target = &self->examination.target;
     const uint32_t go = LOADER_GO;
     char path[sizeof self->mailbox.path];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)target->pid, (int)self->mailbox.file);
-    const int file = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    /* It may have closed it, and opened another by that number. */
-    const bool ok = file >= 0 && is_our_file(file) && write_file(file, library, size);
+    const int file = memory_file_open(target->pid, self->mailbox.file, FILE_NAME);
+    const bool ok = file >= 0 && write_file(file, library, size);
     const int number = errno;
     if (file >= 0)
         close(file);
