@@ -116,7 +116,9 @@ def test_losses_of_a_client(local, watch, recording):
     replayed = run_monitor("--read", recording, "--format", "jsonl")
     assert replayed.returncode == 0, replayed.stderr
     totals = json.loads(replayed.stdout.splitlines()[-1])["totals"]
-    assert totals["findings"] == run
+    # Whether it has ended by the last poll that was recorded is another matter.
+    numbers = [[(each["rule"], each["stream"], each["events"]) for each in findings] for findings in (totals["findings"], run)]
+    assert numbers[0] == numbers[1]
     # Performance monitoring was on, by the socket, and is off again.
     replies = [line["replies"][local.name] for line in lines(recording)]
     assert replies[-1]["data"]["client"]["perf"] is not None
