@@ -123,6 +123,11 @@ static void names_what_is_denied(void **state)
                      SECCOMP_UNKNOWN);
     assert_string_equal(reason,
                         "its seccomp filters let another program decide about memfd_create");
+    assert_int_equal(check(SYS_epoll_wait, SECCOMP_RET_KILL_PROCESS, reason, sizeof reason),
+                     SECCOMP_DENIED);
+    /* The agent does without it. */
+    assert_int_equal(check(SYS_process_vm_readv, SECCOMP_RET_ERRNO | EPERM, reason, sizeof reason),
+                     SECCOMP_ALLOWED);
     /* glibc does without these, if they fail, but not if they kill. */
     assert_int_equal(check(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS, reason, sizeof reason),
                      SECCOMP_ALLOWED);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -64,12 +65,18 @@ static const call_t *calls(size_t *count)
         OPTIONAL_CALL(clone3, ADDRESS, 88), OPTIONAL_CALL(rseq, ADDRESS, 32),
         OPTIONAL_CALL(set_robust_list, ADDRESS, 24), OPTIONAL_CALL(madvise, ADDRESS, 0x1000, 4),
         CALL(clone, 0, ADDRESS, ADDRESS), CALL(exit),
-        /* the agent */
-        CALL(getpid), CALL(geteuid), CALL(clock_gettime, 0, ADDRESS),
-        CALL(clock_nanosleep, 1, 0, ADDRESS), CALL(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC),
-        CALL(bind, 3, ADDRESS), CALL(listen, 3, 8), CALL(accept4, 3, ADDRESS),
-        CALL(getsockopt, 3, SOL_SOCKET, SO_PEERCRED), CALL(poll, ADDRESS, 1),
-        CALL(sendto, 3, ADDRESS), CALL(recvfrom, 3, ADDRESS), CALL(write, 2, ADDRESS)};
+        /* the agent, whose answers may be large */
+        CALL(getpid), CALL(clock_gettime, 0, ADDRESS), CALL(clock_nanosleep, 1, 0, ADDRESS),
+        CALL(getrandom, ADDRESS, 8), CALL(getdents64, 3, ADDRESS, 0x8000),
+        OPTIONAL_CALL(process_vm_readv, 1, ADDRESS, 1), OPTIONAL_CALL(mremap, ADDRESS, 0x21000),
+        OPTIONAL_CALL(sched_getaffinity, 0, 0x8000, ADDRESS),
+        CALL(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK), CALL(bind, 3, ADDRESS),
+        CALL(listen, 3, 64), CALL(getsockname, 3, ADDRESS), CALL(epoll_create1, EPOLL_CLOEXEC),
+        CALL(epoll_ctl, 3, EPOLL_CTL_ADD, 4), CALL(epoll_ctl, 3, EPOLL_CTL_MOD, 4),
+        CALL(epoll_ctl, 3, EPOLL_CTL_DEL, 4), CALL(epoll_wait, 3, ADDRESS, 33), CALL(accept4, 3, 0),
+        CALL(getsockopt, 3, SOL_SOCKET, SO_PEERCRED), CALL(getresuid, ADDRESS, ADDRESS, ADDRESS),
+        CALL(recvfrom, 3, ADDRESS), CALL(sendmsg, 3, ADDRESS, MSG_DONTWAIT | MSG_NOSIGNAL),
+        CALL(write, 2, ADDRESS)};
     *count = sizeof needed / sizeof *needed;
     for (size_t i = 0; i < *count; i++)
         if (needed[i].number == SYS_clone)
