@@ -330,10 +330,11 @@ def test_a_process_of_multiprocessing(servers, clients, database, tmp_path, meth
     script.write_text(
         textwrap.dedent(
             f"""
-            import multiprocessing, os, sys
+            import ctypes, multiprocessing, os, signal, sys
             import tango
 
             def receive(lines, answers):
+                ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it ends with its parent
                 values = []
                 def callback(event):
                     if not event.err:
