@@ -1,6 +1,7 @@
 #include "launcher/attach/threads.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
  */
 static const uint64_t internal_signals = (uint64_t)3 << 31;
 
-/* Reads a small file of a process's, or one of its threads'. "" if it can't be read. */
-static void read_text(pid_t pid, pid_t thread, const char *name, char *text, size_t size)
+/* Reads a small file of a process's, or one of its threads'. 0, or an errno and "". */
+static int read_text(pid_t pid, pid_t thread, const char *name, char *text, size_t size)
 {
     char path[96];
     if (thread != 0)
@@ -21,10 +22,12 @@ static void read_text(pid_t pid, pid_t thread, const char *name, char *text, siz
     else
         snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
     const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t length = file >= 0 ? read(file, text, size - 1) : 0;
+    const ssize_t length = file >= 0 ? read(file, text, size - 1) : -1;
+    const int error = length < 0 ? errno : 0;
     text[length > 0 ? length : 0] = '\0';
     if (file >= 0)
         close(file);
+    return error;
 }
 
 /* What follows "NAME:" in a status file; or NULL. */
@@ -136,9 +139,10 @@ static DIR *open_tasks(pid_t pid)
     return opendir(path);
 }
 
-/* 0 after the last one. */
+/* 0 after the last one; with errno if it can't go on. */
 static pid_t next_task(DIR *tasks)
 {
+    errno = 0;
     for (const struct dirent *entry = NULL; (entry = readdir(tasks)) != NULL;)
         if (entry->d_name[0] != '.')
             return (pid_t)strtol(entry->d_name, NULL, 10);
@@ -159,19 +163,144 @@ size_t threads_find(const target_t *target, thread_t *threads, size_t max)
     return count;
 }
 
+/* ---- one thread ---- */
+
+/* Of an errno: whether the process or thread is no more. */
+static bool is_gone(int error)
+{
+    return error == ENOENT || error == ESRCH;
+}
+
+/* Threads, in the order of their numbers. */
+typedef struct {
+    pid_t *threads;
+    size_t count, capacity;
+} list_t;
+
+static bool add(list_t *self, pid_t thread)
+{
+    if (self->count == self->capacity) {
+        const size_t capacity = 2 * self->capacity + 64;
+        pid_t *more = realloc(self->threads, capacity * sizeof *more);
+        if (more == NULL)
+            return false;
+        self->threads = more;
+        self->capacity = capacity;
+    }
+    self->threads[self->count++] = thread;
+    return true;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const pid_t left = *(const pid_t *)a;
+    const pid_t right = *(const pid_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+/* 0 or an errno. One that lives may be missing: the kernel goes on behind the thread that it has
+ * shown last, and skips one if that has ended meanwhile. */
+static int list_threads(pid_t pid, list_t *list)
+{
+    int error = 0;
+    DIR *tasks = open_tasks(pid);
+    if (tasks == NULL)
+        return errno;
+    list->count = 0;
+    for (pid_t thread = 0; error == 0 && (thread = next_task(tasks)) != 0;)
+        error = add(list, thread) ? 0 : ENOMEM;
+    error = error != 0 ? error : errno;
+    closedir(tasks);
+    if (error == 0 && list->count > 0)
+        qsort(list->threads, list->count, sizeof *list->threads, compare_numbers);
+    return error;
+}
+
+static size_t count_common(const list_t *one, const list_t *other)
+{
+    size_t count = 0;
+    for (size_t i = 0, j = 0; i < one->count && j < other->count;) {
+        const pid_t left = one->threads[i];
+        const pid_t right = other->threads[j];
+        count += left == right;
+        i += left <= right;
+        j += right <= left;
+    }
+    return count;
+}
+
+/* In found, or 0. An errno if one can't be looked at. */
+static int find_in(pid_t pid, const list_t *list, int32_t inner, pid_t *found)
+{
+    char text[8192];
+    *found = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const int error = read_text(pid, list->threads[i], "status", text, sizeof text);
+        if (error != 0 && !is_gone(error))
+            return error;
+        if (error == 0 && inner_number(text, list->threads[i]) == inner) {
+            *found = list->threads[i];
+            return 0;
+        }
+    }
+    return 0;
+}
+
+/* 0 and the thread, or 0 if it doesn't exist; or an errno if that isn't certain. It is if as many
+ * are in a list from before as in one from after as there were in between: these were all. */
+static int search(pid_t pid, int32_t inner, list_t lists[2], pid_t *found)
+{
+    enum { TRIES = 10 };
+    int error = list_threads(pid, &lists[0]);
+    for (int try = 0; try < TRIES && error == 0; try++) {
+        const list_t *before = &lists[try % 2];
+        list_t *after = &lists[1 - try % 2];
+        error = find_in(pid, before, inner, found);
+        if (error != 0 || *found != 0)
+            return error;
+        const long long count = threads_status(pid, 0, "Threads", 10, -1);
+        error = list_threads(pid, after);
+        if (error == 0 && count > 0 && (long long)count_common(before, after) == count)
+            return 0;
+    }
+    if (is_gone(error))
+        return 0;
+    return error != 0 ? error : EAGAIN;
+}
+
+/* Whether the process is in a pid namespace of its own, and numbers its threads otherwise. */
+static bool has_own_numbers(const char *status)
+{
+    const char *numbers = find_line(status, "NSpid");
+    return numbers != NULL && strcspn(numbers + 1, "\t\n") < strcspn(numbers + 1, "\n");
+}
+
+/* Otherwise the thread can be asked for. */
+static int find_thread(pid_t pid, int32_t inner, pid_t *found)
+{
+    char text[8192];
+    list_t lists[2] = {{NULL}, {NULL}};
+    *found = 0;
+    int error = read_text(pid, 0, "status", text, sizeof text);
+    if (error != 0)
+        return is_gone(error) ? 0 : error;
+    if (!has_own_numbers(text)) {
+        error = read_text(pid, inner, "status", text, sizeof text);
+        *found = error == 0 ? inner : 0;
+        return is_gone(error) ? 0 : error;
+    }
+    error = search(pid, inner, lists, found);
+    free(lists[0].threads);
+    free(lists[1].threads);
+    return error;
+}
+
 thread_state_t threads_state(pid_t pid, int32_t inner, wait_t *wait)
 {
     char text[8192];
     pid_t found = 0;
-    DIR *tasks = open_tasks(pid);
-    if (tasks == NULL)
-        return THREAD_GONE;
-    for (pid_t thread = 0; found == 0 && (thread = next_task(tasks)) != 0;) {
-        read_text(pid, thread, "status", text, sizeof text);
-        if (inner_number(text, thread) == inner)
-            found = thread;
-    }
-    closedir(tasks);
+    if (find_thread(pid, inner, &found) != 0)
+        return THREAD_RUNS;
     if (found == 0)
         return THREAD_GONE;
     read_text(pid, found, "syscall", text, sizeof text);

@@ -28,7 +28,11 @@ typedef struct {
  */
 size_t threads_find(const target_t *target, thread_t *threads, size_t max);
 
-typedef enum { THREAD_GONE, THREAD_RUNS, THREAD_WAITS } thread_state_t;
+typedef enum {
+    THREAD_GONE, /* certainly */
+    THREAD_RUNS, /* or it can't be said */
+    THREAD_WAITS
+} thread_state_t;
 
 /* What a thread, by its number as the process itself sees it, is doing; wait: where it waits. */
 thread_state_t threads_state(pid_t pid, int32_t inner, wait_t *wait);
