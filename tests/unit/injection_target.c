@@ -168,6 +168,7 @@ static int64_t wait_once(target_kind_t kind, int wake, int epoll)
     struct epoll_event event;
     struct timespec limit = {.tv_nsec = TARGET_LIMIT_MS * 1000000L};
     struct timeval select_limit = {.tv_usec = TARGET_LIMIT_MS * 1000L};
+    const uint64_t none = 0;
     fd_set set;
     char byte = 0;
     FD_ZERO(&set);
@@ -190,6 +191,8 @@ static int64_t wait_once(target_kind_t kind, int wake, int epoll)
         return call(SYS_read, (uint64_t[6]){files, (uintptr_t)&byte, 1});
     case TARGET_PPOLL_LIMIT:
         return call(SYS_ppoll, (uint64_t[6]){(uintptr_t)&one, 1, (uintptr_t)&limit});
+    case TARGET_PPOLL_HANDLER:
+        return call(SYS_ppoll, (uint64_t[6]){(uintptr_t)&one, 1, 0, (uintptr_t)&none, 8});
     case TARGET_SLEEP:
         return call(SYS_nanosleep, (uint64_t[6]){(uintptr_t)&limit, (uintptr_t)&limit});
     case TARGET_SLEEP_UNTIL:
@@ -214,8 +217,8 @@ static bool has_limit(target_kind_t kind)
 static void note(target_kind_t kind, int64_t returned, uint64_t took_ms)
 {
     /* The endless one is interrupted if an attacher is killed while the thread is stopped. */
-    const bool may_interrupt =
-        kind == TARGET_EPOLL || kind == TARGET_EPOLL_LIMIT || kind == TARGET_POLL_HANDLER;
+    const bool may_interrupt = kind == TARGET_EPOLL || kind == TARGET_EPOLL_LIMIT ||
+                               kind == TARGET_POLL_HANDLER || kind == TARGET_PPOLL_HANDLER;
     report->returned++;
     if (returned == -EINTR && may_interrupt) {
         report->interrupted++;
@@ -249,7 +252,7 @@ static void run(target_kind_t kind, int wake)
     if (kind == TARGET_POLL_HANDLER || kind == TARGET_IN_HANDLER)
         sigemptyset(&mask);
     sigprocmask(SIG_SETMASK, &mask, NULL);
-    if (kind == TARGET_POLL_HANDLER || kind == TARGET_IN_HANDLER)
+    if (kind == TARGET_POLL_HANDLER || kind == TARGET_PPOLL_HANDLER || kind == TARGET_IN_HANDLER)
         sigaction(SIGUSR1, &(struct sigaction){.sa_handler = handle}, NULL);
     report->ready = 1;
     if (kind == TARGET_IN_HANDLER) {

@@ -34,8 +34,9 @@ typedef enum {
     TARGET_SELECT_LIMIT,
     TARGET_SLEEP,
     TARGET_SLEEP_UNTIL,
-    TARGET_POLL_HANDLER, /* it handles SIGUSR1, which interrupts poll */
-    TARGET_IN_HANDLER,   /* it waits in poll, in a handler */
+    TARGET_POLL_HANDLER,  /* it handles SIGUSR1, which interrupts poll */
+    TARGET_PPOLL_HANDLER, /* the same, but only while it waits */
+    TARGET_IN_HANDLER,    /* it waits in poll, in a handler */
     TARGET_FUTEX,
     TARGET_KINDS
 } target_kind_t;

@@ -127,6 +127,33 @@ static void signals_come_through(void **state)
     assert_int_equal(injection_target_end(&target), 0);
 }
 
+/* A thread that takes the signal only while it waits has its wait interrupted by each, also by one
+ * that comes just when it is stopped. */
+static void no_wait_sleeps_through_a_signal(void **state)
+{
+    (void)state;
+    injection_target_t target = injection_target_start(TARGET_PPOLL_HANDLER, NULL);
+    const pid_t child = fork();
+    if (child == 0) { /* attaches all the time */
+        char error[512];
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            load(target.pid, bad, sizeof bad, error, sizeof error);
+    }
+    const uint32_t count = (uint32_t)times_of(30) * 20;
+    for (uint32_t i = 1; i <= count; i++) {
+        kill(target.pid, SIGUSR1);
+        wait_for(&target.report->interrupted, i);
+        usleep((useconds_t)random() % 500);
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_int_equal(target.report->handled, count);
+    assert_int_equal(target.report->differences, 0);
+    assert_int_equal(target.report->wrong, 0);
+    assert_int_equal(injection_target_end(&target), 0);
+}
+
 /* The C library's signal for pthread_cancel, whose handler would end the thread wherever it is. */
 enum { CANCEL_SIGNAL = 32 };
 
@@ -205,7 +232,7 @@ static pid_t attacher(pid_t pid, const void *data, size_t size)
 static void killed_at_any_moment(void **state)
 {
     (void)state;
-    static const target_kind_t kinds[] = {TARGET_EPOLL, TARGET_POLL_LIMIT};
+    static const target_kind_t kinds[] = {TARGET_EPOLL, TARGET_POLL_LIMIT, TARGET_PPOLL_HANDLER};
     srandom(42);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         injection_target_t target = injection_target_start(kinds[k], NULL);
@@ -426,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_changes),
         cmocka_unit_test(signals_come_through),
+        cmocka_unit_test(no_wait_sleeps_through_a_signal),
         cmocka_unit_test(is_cancelled_nowhere_else),
         cmocka_unit_test(killed_at_any_moment),
         cmocka_unit_test(two_at_once),

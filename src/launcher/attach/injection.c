@@ -11,6 +11,7 @@
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/user.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +130,16 @@ static bool is_syscall(const injection_t *self, uint64_t address)
            instruction == SYSCALL;
 }
 
+/* Since Linux 5.2 a tracer sees the mask that a thread will have after its wait. */
+static bool sees_masks(void)
+{
+    struct utsname system;
+    unsigned int major = 0;
+    unsigned int minor = 0;
+    return uname(&system) == 0 && sscanf(system.release, "%u.%u", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 2));
+}
+
 /* How the thread has to continue, and whether it may be interrupted: as before, but now it can't
  * change any more. WAITS_NOT_INTERRUPTED: not. */
 static int64_t look_at_stopped(const injection_t *self, const thread_t *thread,
@@ -142,20 +153,38 @@ static int64_t look_at_stopped(const injection_t *self, const thread_t *thread,
                          .at = registers->rip};
     const wait_kind_t kind = waits_kind(target, &wait);
     if (kind == WAIT_BAD || (kind == WAIT_STREAM && !thread->no_handlers) ||
-        !is_syscall(self, wait.at - 2) || waits_has_signal_frame(target, wait.stack))
+        !is_syscall(self, wait.at - 2) || waits_has_signal_frame(target, wait.stack) ||
+        (waits_has_mask(target, &wait) && !sees_masks()))
         return WAITS_NOT_INTERRUPTED;
     return waits_continuation(&wait, (int64_t)registers->rax);
 }
 
+/* Puts the thread's mask where the payload finds it. */
+static bool hand_over_mask(const injection_t *self, pid_t thread)
+{
+    const target_t *target = &self->examination.target;
+    const uint64_t at = self->place.mailbox;
+    const uint32_t has_mask = 1;
+    uint64_t mask = 0;
+    return ptrace(PTRACE_GETSIGMASK, thread, sizeof mask, &mask) == 0 &&
+           place_write(target, at + offsetof(mailbox_t, mask), &mask, sizeof mask) &&
+           place_write(target, at + offsetof(mailbox_t, has_mask), &has_mask, sizeof has_mask);
+}
+
+/* A signal that comes before the payload has blocked it would have its handler run first, and the
+ * wait, which it should end, would be repeated; so they are blocked from the beginning. If we are
+ * killed just before that, it is the payload that blocks them. */
 static void send_thread(pid_t thread, void *data)
 {
     order_t *order = data;
     const injection_t *self = order->injection;
+    const uint64_t signals = PAYLOAD_SIGNALS;
     struct user_regs_struct registers;
     if (ptrace(PTRACE_GETREGS, thread, 0, &registers) != 0 || !is_ours(self, thread))
         return;
     const int64_t continuation = look_at_stopped(self, order->thread, &registers);
-    if (continuation == WAITS_NOT_INTERRUPTED || (self->poke && !poke_code(self, thread)))
+    if (continuation == WAITS_NOT_INTERRUPTED || (self->poke && !poke_code(self, thread)) ||
+        !hand_over_mask(self, thread))
         return;
     registers.rax = (uint64_t)continuation;
     registers.rcx = continuation >= 0 ? registers.rip - 2 : registers.rip;
@@ -163,6 +192,8 @@ static void send_thread(pid_t thread, void *data)
     registers.rsp -= PAYLOAD_STACK_GAP;
     registers.orig_rax = (uint64_t)-1; /* so that the kernel doesn't restart anything itself */
     order->sent = ptrace(PTRACE_SETREGS, thread, 0, &registers) == 0;
+    if (order->sent)
+        ptrace(PTRACE_SETSIGMASK, thread, sizeof signals, &signals);
 }
 
 static bool write_mailbox(const injection_t *self, const thread_t *thread)

@@ -8,7 +8,8 @@ static_assert(sizeof(mailbox_t) == 512 && offsetof(mailbox_t, waiter_state) == 8
                   offsetof(mailbox_t, loader_state) == 32 &&
                   offsetof(mailbox_t, loader_thread) == 36 && offsetof(mailbox_t, file) == 40 &&
                   offsetof(mailbox_t, handle) == 48 && offsetof(mailbox_t, go) == 56 &&
-                  offsetof(mailbox_t, path) == 64 && offsetof(mailbox_t, text) == 104,
+                  offsetof(mailbox_t, has_mask) == 60 && offsetof(mailbox_t, path) == 64 &&
+                  offsetof(mailbox_t, mask) == 104 && offsetof(mailbox_t, text) == 112,
               "as the code below has it");
 static_assert(sizeof(payload_t) == 112, "as the code below has it");
 
@@ -20,7 +21,9 @@ static_assert(sizeof(payload_t) == 112, "as the code below has it");
  * saved there, too (xsave needs zeros in its header, as fresh memory has them): a system call keeps
  * them, unlike a function. Signals are held back, but for 33 of the C library itself (setuid waits
  * for every thread to take it, holding a lock that pthread_create needs); pthread_cancel's, 32,
- * would end the thread in the middle of pthread_create, with the locks that it has. A signal that
+ * would end the thread in the middle of pthread_create, with the locks that it has. They may be so
+ * from the beginning: then the mailbox has the thread's own mask, unless a handler has run before
+ * (the attacher was killed), which is to be seen by other signals being blocked. A signal that
  * comes meanwhile would have interrupted the system call, so it is made to return EINTR then. Where
  * it doesn't return EINTR by itself, the wait was to be restarted, and rcx is at the instruction.
  *
@@ -46,6 +49,7 @@ __asm__(".pushsection .rodata\n"
         "constant_file_name: .skip 32\n"
         "constant_thread_name: .skip 16\n"
         "constant_signals: .quad 0xfffffffeffffffff\n"
+        "constant_blocked: .quad 0xfffffffefffbfeff\n" /* without SIGKILL and SIGSTOP */
         "constant_moment: .quad 0, 1000000\n"
         "payload_begin:\n"
         "    pushfq\n"
@@ -68,8 +72,15 @@ __asm__(".pushsection .rodata\n"
         "    mov %r15, %rdx\n"
         "    mov $8, %r10d\n"
         "    syscall\n"
+        "    cmpl $0, 60(%rbx)\n"
+        "    je 4f\n"
+        "    mov constant_blocked(%rip), %rax\n"
+        "    cmp %rax, (%r15)\n"
+        "    jne 4f\n"
+        "    mov 104(%rbx), %rax\n"
+        "    mov %rax, (%r15)\n"
         /* mmap(NULL, 256 KB, read and write, private, anonymous, a stack) */
-        "    mov $9, %eax\n"
+        "4:  mov $9, %eax\n"
         "    xor %edi, %edi\n"
         "    mov $0x40000, %esi\n"
         "    mov $3, %edx\n"
@@ -192,13 +203,13 @@ __asm__(".pushsection .rodata\n"
         "    jz 6f\n"
         "    xor %edx, %edx\n"
         "4:  mov (%rax,%rdx), %cl\n"
-        "    mov %cl, 104(%rbx,%rdx)\n"
+        "    mov %cl, 112(%rbx,%rdx)\n"
         "    test %cl, %cl\n"
         "    jz 6f\n"
         "    inc %edx\n"
-        "    cmp $407, %edx\n"
+        "    cmp $399, %edx\n"
         "    jne 4b\n"
-        "    movb $0, 104(%rbx,%rdx)\n"
+        "    movb $0, 112(%rbx,%rdx)\n"
         "6:  mov $3, %eax\n"
         "    mov %r12, %rdi\n"
         "    syscall\n"

@@ -57,9 +57,10 @@ typedef struct {
     int64_t file;    /* the descriptor, or minus an errno */
     uint64_t handle; /* what dlopen returned */
     uint32_t go;
-    uint32_t unused;
-    char path[40];  /* for dlopen, before LOADER_GO */
-    char text[408]; /* what dlerror says */
+    uint32_t has_mask; /* the waiter's signals may be blocked already; then mask is its own */
+    char path[40];     /* for dlopen, before LOADER_GO */
+    uint64_t mask;
+    char text[400]; /* what dlerror says */
 } mailbox_t;
 
 /* Addresses in the process, and constants. The assembler code knows this, too. */
@@ -73,6 +74,9 @@ typedef struct {
     char thread_name[16];
 } payload_t;
 
+/* All signals that the waiter doesn't take, as a mask. */
+#define PAYLOAD_SIGNALS UINT64_C(0xfffffffeffffffff)
+
 /* The size of the code with its constants; and where in it a thread has to enter. */
 size_t payload_size(void);
 size_t payload_entry(void);
@@ -81,7 +85,8 @@ size_t payload_entry(void);
  * Makes it, into code, of payload_size() bytes. To enter it: rip: payload_entry(); rcx: where to
  * continue (a system call destroys it anyway, as it does r11); rax: the value to continue with: the
  * number of the system call at rcx, or -EINTR, with which it has returned; rsp: PAYLOAD_STACK_GAP
- * less than the thread's. Everything else stays the thread's own, and is so again afterwards.
+ * less than the thread's. Everything else stays the thread's own, and is so again afterwards. Its
+ * signals may be blocked (PAYLOAD_SIGNALS), if the mailbox has its mask.
  */
 void payload_make(const payload_t *payload, void *code);
 

@@ -50,6 +50,23 @@ wait_kind_t waits_kind(const target_t *target, const wait_t *wait)
     }
 }
 
+bool waits_has_mask(const target_t *target, const wait_t *wait)
+{
+    uint64_t mask = 0;
+    switch (wait->number) {
+    case SYS_ppoll:
+        return wait->arguments[3] != 0;
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+        return wait->arguments[4] != 0;
+    case SYS_pselect6: /* its address is the first of two words */
+        return wait->arguments[5] != 0 &&
+               (!target_read(target, wait->arguments[5], &mask, sizeof mask) || mask != 0);
+    default:
+        return false;
+    }
+}
+
 /* Whether repeating it changes nothing, of those that the kernel doesn't repeat itself. */
 static bool is_endless(const wait_t *wait)
 {

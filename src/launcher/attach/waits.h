@@ -52,6 +52,10 @@ wait_kind_t waits_kind(const target_t *target, const wait_t *wait);
  */
 int64_t waits_continuation(const wait_t *wait, int64_t returned);
 
+/* Whether the thread has another signal mask while it waits. Linux before 5.2 doesn't tell a tracer
+ * which one it will have then. */
+bool waits_has_mask(const target_t *target, const wait_t *wait);
+
 /*
  * Whether a signal handler runs in the thread: on its stack, from the stack pointer to the end of
  * the mapping, or for 1 MB, is what the kernel saves of the segment registers before each handler.
