@@ -200,6 +200,17 @@ def test_detach_and_attach_again(launch, servers, database, instance):
     wait_for(lambda: event_count(sub) == 5, what="counts from zero")
 
 
+def test_variables_that_forbid_it(launch, servers):
+    """They are for agents that come by themselves: whoever attaches means it."""
+    forbidden = {"SKA_TANGO_EVENT_AGENT": "off", "SKA_TANGO_EVENT_AGENT_SOCKET": "off"}
+    pub = servers.publisher(env=forbidden)
+    result = launch("attach", pub.pid)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert listed(launch)[pub.pid]["state"] == "watching"
+    assert json.loads(launch("query", pub.pid).stdout)["agent"]["pid"] == pub.pid
+    assert launch("detach", pub.pid).returncode == 0
+
+
 def test_several_at_once(launch, servers, spawn):
     """Each has its line; one that is refused, or named twice, doesn't matter to the others."""
     pub, other = servers.publisher(), servers.cpp_publisher()

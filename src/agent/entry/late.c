@@ -39,6 +39,7 @@ static void take_options(void)
         schema[i] = late_options.schema[i];
     /* Whoever attaches means it. */
     environment_replace("SKA_TANGO_EVENT_AGENT", "on");
+    environment_replace("SKA_TANGO_EVENT_AGENT_SOCKET", "on");
     environment_replace("SKA_TANGO_EVENT_AGENT_PERF", late_options.perf ? "1" : "");
     if (log[0])
         environment_replace("SKA_TANGO_EVENT_AGENT_LOG", log);

@@ -22,7 +22,8 @@ void service_prepare(void);
 
 /*
  * Opens the socket, unless that was done, and answers in a thread of the agent's own. Nothing
- * happens if SKA_TANGO_EVENT_AGENT_SOCKET=off, or if it can't: that is reported once.
+ * happens if SKA_TANGO_EVENT_AGENT_SOCKET=off, which an agent that was attached ignores, or if it
+ * can't: that is reported once.
  *
  * A child that was forked answers nobody until it subscribes to something, if its parent's agent
  * was attached, or until it calls this itself; one without exec that was made by a bare clone()

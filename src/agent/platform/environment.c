@@ -159,7 +159,7 @@ static atomic_bool ignored;
 static struct {
     const char *name;
     const char *value;
-} replaced[4];
+} replaced[5];
 static size_t replaced_count;
 
 void environment_replace(const char *name, const char *value)
