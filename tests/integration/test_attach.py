@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import late_agents
 import pytest
 from agent_answers import BUILT_IN_COMMANDS, ask
 from tango_servers import PYTHON, SERVERS, clean_environment, die_with_parent, wait_for
@@ -518,8 +519,20 @@ def test_queries_that_are_wrong(launch, servers, launcher_bin):
     result = launch("query", pub.pid, "NoSuchCommand")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1 and "unknown command" in result.stderr
-    for argument in ("true", "false"):
+    for argument in ("true", "False", "TRUE"):
         result = launch("query", pub.pid, "EnableEventSystemPerfMon", argument)
         assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-        perf = json.loads(launch("query", pub.pid).stdout)["server"]["perf"]
-        assert (perf is not None) == (argument == "true")
+        assert samples_are_taken(launch, pub) == (argument != "False")
+    for arguments in (["on"], ["1"], [""], []):
+        result = launch("query", pub.pid, "EnableEventSystemPerfMon", *arguments)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.count("\n") == 1 and "true or false" in result.stderr
+    # Nor does the agent itself guess.
+    for text in ("EnableEventSystemPerfMon off", "EnableEventSystemPerfMon"):
+        with pytest.raises(RuntimeError, match="must be true or false"):
+            late_agents.request(pub.pid, text)
+    assert samples_are_taken(launch, pub)
+
+
+def samples_are_taken(launch, server):
+    return json.loads(launch("query", server.pid).stdout)["server"]["perf"] is not None

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/answer/identity.h"
 #include "agent/counts/counts.h"
@@ -109,6 +110,13 @@ static const tango_command_t commands[] = {
      TANGO_DEV_VOID, "", enable_perf_mon},
 };
 
+/* For those that take none, an argument doesn't matter. False if it is neither true nor false. */
+static bool take_argument(const tango_command_t *command, const char *text, bool *argument)
+{
+    *argument = strcasecmp(text, "true") == 0;
+    return command->in_type != TANGO_DEV_BOOLEAN || *argument || strcasecmp(text, "false") == 0;
+}
+
 char *commands_run(const char *name, const char *argument, const char **error)
 {
     *error = "the agent is detached";
@@ -119,7 +127,11 @@ char *commands_run(const char *name, const char *argument, const char **error)
         const tango_command_t *command = &commands[i];
         if (strcmp(command->name, name) != 0)
             continue;
-        char *answer = command->action(strcmp(argument, "true") == 0);
+        bool enable = false;
+        *error = "the argument must be true or false";
+        if (!take_argument(command, argument, &enable))
+            return NULL;
+        char *answer = command->action(enable);
         *error = "out of memory";
         return answer || command->out_type == TANGO_DEV_STRING ? answer : strdup("");
     }

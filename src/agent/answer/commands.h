@@ -43,9 +43,10 @@ void commands_detach(void);
 void commands_attach_again(int64_t attached_ns);
 
 /*
- * Runs one of them as the admin device would; argument: "true" or "false" for one that takes a
- * boolean, else "". The answer, empty for one without; the caller frees it. NULL if there is no
- * such command, or no memory, with a line in *error that lives as long as the process.
+ * Runs one of them as the admin device would; argument: "true" or "false", in either case, for
+ * one that takes a boolean, else "". The answer, empty for one without; the caller frees it. NULL
+ * if there is no such command, the argument is neither, or there is no memory, with a line in
+ * *error that lives as long as the process.
  */
 char *commands_run(const char *name, const char *argument, const char **error);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "launcher/attach/asking.h"
@@ -24,8 +25,25 @@ typedef struct {
     char request[REQUEST_SIZE];
 } query_t;
 
+/* The only command with an argument. "": it isn't one of its values. */
+static const char *take_switch(const char *argument)
+{
+    static const char *const values[] = {"true", "false"};
+    for (size_t i = 0; argument != NULL && i < sizeof values / sizeof *values; i++)
+        if (strcasecmp(argument, values[i]) == 0)
+            return values[i];
+    return "";
+}
+
 static bool make_request(query_t *self, const char *command, const char *argument)
 {
+    if (strcmp(command, "EnableEventSystemPerfMon") == 0) {
+        argument = take_switch(argument);
+        if (*argument == '\0') {
+            complain("query: EnableEventSystemPerfMon needs true or false; see " PROGRAM " --help");
+            return false;
+        }
+    }
     const int length = snprintf(self->request, sizeof self->request, "%s%s%s", command,
                                 argument != NULL ? " " : "", argument != NULL ? argument : "");
     if (length > 0 && length + 1 < REQUEST_SIZE && strpbrk(self->request, "\r\n") == NULL &&
