@@ -8,6 +8,25 @@
 #include <wchar.h>
 #include <wctype.h>
 
+static const char *command; /* NULL: none is known yet */
+
+void console_begin(const char *the_command)
+{
+    command = the_command;
+}
+
+int complain_of_usage(const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, PROGRAM ": %s%s", command != NULL ? command : "", command != NULL ? ": " : "");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("; see " PROGRAM " --help\n", stderr);
+    return EXIT_USAGE;
+}
+
 void complain(const char *format, ...)
 {
     va_list args;
@@ -38,18 +57,22 @@ static bool is_one_of(const char *word, const char *const *words)
 bool schema_is_known(const char *schema)
 {
     static const char *const schemas[] = {"1", "legacy", NULL};
+    char shown[128];
     if (is_one_of(schema, schemas))
         return true;
-    complain("--schema must be 1 or legacy, not '%s'", schema);
+    show_text(schema, shown, sizeof shown);
+    complain_of_usage("--schema must be 1 or legacy, not '%s'", shown);
     return false;
 }
 
 bool log_level_is_known(const char *level)
 {
     static const char *const levels[] = {"off", "error", "info", "debug", NULL};
+    char shown[128];
     if (is_one_of(level, levels))
         return true;
-    complain("--log must be off, error, info or debug, not '%s'", level);
+    show_text(level, shown, sizeof shown);
+    complain_of_usage("--log must be off, error, info or debug, not '%s'", shown);
     return false;
 }
 

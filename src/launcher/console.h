@@ -23,6 +23,13 @@ enum {
 /* Prints a line on standard error, after the program's name. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
+/* Whose wrong usage the next function complains of. */
+void console_begin(const char *command);
+
+/* Prints a line about wrong usage: after the program's name and the command's, and before where to
+ * find more. Returns EXIT_USAGE. */
+__attribute__((format(printf, 1, 2))) int complain_of_usage(const char *format, ...);
+
 /* Standard output may be a full disk or a closed pipe: that is not success. Returns an exit status.
  */
 int finish_output(void);

@@ -144,19 +144,58 @@ def test_command_not_executable(launch, tmp_path):
         ["query", "1", "QueryEventAgent", "true", "further"],
         ["query", "1", "two\nlines"],
         ["query", "1", "long" * 100],
+        ["patch-wheel"],
+        ["patch-wheel", "-o", "", "a.whl"],
     ],
 )
 def test_wrong_usage(launch, args):
     result = launch(*args)
     assert result.returncode == 2
     assert result.stdout == ""
-    one_line(result.stderr)
+    line = one_line(result.stderr)
+    assert line.endswith("; see ska-tango-event-agent --help\n")
+    if args and args[0] not in ("walk", "path", "--help"):
+        assert line.startswith(f"ska-tango-event-agent: {args[0]}: ")
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (["atach", "123"], "unknown command 'atach'"),
+        (["--server", "x/y", "attach"], "--server can't come before the command"),
+        (["path", "further"], "path: unknown argument 'further'"),
+        (["attach", "--nonsense", "1"], "attach: unknown option --nonsense"),
+        (["attach", "1", "--nonsense"], "attach: unknown option --nonsense"),
+        (["attach", "-x", "1"], "attach: unknown option -x"),
+        (["attach", "--perf=1", "1"], "attach: --perf=1: this option has no argument"),
+        (["attach", "1", "--log"], "attach: --log needs an argument"),
+        (["patch-wheel", "-o"], "patch-wheel: -o needs an argument"),
+        (["detach", "--a\n\033[31m"], "detach: unknown option --a??[31m"),
+    ],
+)
+def test_it_names_what_is_wrong(launch, args, said):
+    result = launch(*args)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"ska-tango-event-agent: {said}; see ska-tango-event-agent --help\n"
 
 
 def test_help_and_version(launch):
     assert launch("--help").stdout.startswith("usage: ska-tango-event-agent run ")
     assert max(len(line) for line in launch("--help").stdout.splitlines()) <= 80
     assert launch("--version").stdout.startswith("ska-tango-event-agent 0.")
+
+
+@pytest.mark.parametrize("verb", ["run", "list", "attach", "query", "detach", "path", "patch-wheel"])
+def test_help_of_each_command(launch, verb):
+    whole = launch("--help").stdout
+    for args in (["--help"], ["-h"], *([["1", "--help"]] if verb in ("attach", "query", "detach") else [])):
+        result = launch(verb, *args)
+        assert (result.returncode, result.stdout, result.stderr) == (0, whole, "")
+
+
+def test_help_of_what_is_run(launch):
+    """Behind the command, options are the command's."""
+    assert launch("run", "/bin/sh", "-c", 'echo "$1"', "sh", "--help").stdout == "--help\n"
 
 
 def test_help_and_man_page_have_the_same_options(launch):

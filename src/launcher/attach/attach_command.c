@@ -1,6 +1,5 @@
 #include "launcher/attach/attach_command.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "launcher/attach/refusal.h"
 #include "launcher/attach/targets.h"
 #include "launcher/console.h"
+#include "launcher/options.h"
 #include "process/seconds.h"
 
 /* How long an agent may take to answer a request; to answer at all, once it is loaded; and to add
@@ -55,11 +55,12 @@ static int read_options(attach_t *self, int argc, char **argv)
         {"log", required_argument, NULL, LOG},
         {"server", required_argument, NULL, SERVER},
         {"yes-i-may-lose-it", no_argument, NULL, MAY_BE_LOST},
+        OPTIONS_HELP,
         {NULL, 0, NULL, 0},
     };
     int status = -1;
-    argv[0] = PROGRAM; /* for getopt's messages */
-    for (int option = 0; status < 0 && (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
+    for (int option = 0; status < 0 && (option = options_next(argc, argv, OPTIONS_LETTERS, options,
+                                                              &status)) != -1;)
         if (option == DRY_RUN)
             self->dry_run = true;
         else if (option == PERF)
@@ -76,10 +77,8 @@ static int read_options(attach_t *self, int argc, char **argv)
             status = EXIT_USAGE;
     for (; status < 0 && optind < argc; optind++)
         status = take_target(self, NULL, argv[optind]);
-    if (status < 0 && self->targets.count == 0) {
-        complain("attach: no process given; see " PROGRAM " --help");
-        status = EXIT_USAGE;
-    }
+    if (status < 0 && self->targets.count == 0)
+        status = complain_of_usage("no process given");
     return status;
 }
 

@@ -1,11 +1,11 @@
 #include "launcher/attach/detach_command.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 
 #include "launcher/attach/asking.h"
 #include "launcher/attach/targets.h"
 #include "launcher/console.h"
+#include "launcher/options.h"
 
 /* How long an agent may take to say what it is, and to stop watching: it may have to wait for the
  * admin device. */
@@ -18,24 +18,21 @@ static int read_options(targets_t *targets, int argc, char **argv)
     enum { SERVER = 1 };
     static const struct option options[] = {
         {"server", required_argument, NULL, SERVER},
+        OPTIONS_HELP,
         {NULL, 0, NULL, 0},
     };
     targets_result_t result = TARGETS_OK;
-    argv[0] = PROGRAM; /* for getopt's messages */
-    for (int option = 0;
-         result == TARGETS_OK && (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option != SERVER)
-            return EXIT_USAGE;
+    int status = -1;
+    while (result == TARGETS_OK &&
+           options_next(argc, argv, OPTIONS_LETTERS, options, &status) == SERVER)
         result = targets_add_server(targets, optarg);
-    }
+    if (status >= 0)
+        return status;
     for (; result == TARGETS_OK && optind < argc; optind++)
         result = targets_add_pid(targets, argv[optind]);
     if (result != TARGETS_OK)
         return result == TARGETS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
-    if (targets->count > 0)
-        return -1;
-    complain("detach: no process given; see " PROGRAM " --help");
-    return EXIT_USAGE;
+    return targets->count > 0 ? -1 : complain_of_usage("no process given");
 }
 
 static bool detach(pid_t pid)

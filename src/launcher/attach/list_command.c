@@ -1,6 +1,5 @@
 #include "launcher/attach/list_command.h"
 
-#include <getopt.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "launcher/attach/process_name.h"
 #include "launcher/attach/refusal.h"
 #include "launcher/console.h"
+#include "launcher/options.h"
 #include "process/process_list.h"
 
 /* How long each agent may take to say what it is, and all of them. */
@@ -209,22 +209,22 @@ static int read_options(bool *as_json, int argc, char **argv)
     enum { FORMAT = 1 };
     static const struct option options[] = {
         {"format", required_argument, NULL, FORMAT},
+        OPTIONS_HELP,
         {NULL, 0, NULL, 0},
     };
-    argv[0] = PROGRAM; /* for getopt's messages */
-    for (int option = 0; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option != FORMAT)
-            return EXIT_USAGE;
+    char shown[128];
+    int status = -1;
+    while (options_next(argc, argv, OPTIONS_LETTERS, options, &status) == FORMAT) {
         *as_json = strcmp(optarg, "json") == 0;
         if (!*as_json && strcmp(optarg, "text") != 0) {
-            complain("--format must be text or json, not '%s'", optarg);
-            return EXIT_USAGE;
+            show_text(optarg, shown, sizeof shown);
+            return complain_of_usage("--format must be text or json, not '%s'", shown);
         }
     }
-    if (optind == argc)
-        return -1;
-    complain("list: unknown argument '%s'; see " PROGRAM " --help", argv[optind]);
-    return EXIT_USAGE;
+    if (status >= 0 || optind == argc)
+        return status;
+    show_text(argv[optind], shown, sizeof shown);
+    return complain_of_usage("unknown argument '%s'", shown);
 }
 
 int list_command(int argc, char **argv)

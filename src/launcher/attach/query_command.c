@@ -1,6 +1,5 @@
 #include "launcher/attach/query_command.h"
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "launcher/attach/json_text.h"
 #include "launcher/attach/targets.h"
 #include "launcher/console.h"
+#include "launcher/options.h"
 
 /* How long the agent may take to answer. */
 static const double answer_s = 10;
@@ -35,25 +35,23 @@ static const char *take_switch(const char *argument)
     return "";
 }
 
-static bool make_request(query_t *self, const char *command, const char *argument)
+/* An exit status, or -1 to go on. */
+static int make_request(query_t *self, const char *command, const char *argument)
 {
     if (strcmp(command, "EnableEventSystemPerfMon") == 0) {
         argument = take_switch(argument);
-        if (*argument == '\0') {
-            complain("query: EnableEventSystemPerfMon needs true or false; see " PROGRAM " --help");
-            return false;
-        }
+        if (*argument == '\0')
+            return complain_of_usage("EnableEventSystemPerfMon needs true or false");
     }
     const int length = snprintf(self->request, sizeof self->request, "%s%s%s", command,
                                 argument != NULL ? " " : "", argument != NULL ? argument : "");
     if (length > 0 && length + 1 < REQUEST_SIZE && strpbrk(self->request, "\r\n") == NULL &&
         strchr(command, ' ') == NULL)
-        return true;
-    complain("query: that is no command of the agent's; see " PROGRAM " --help");
-    return false;
+        return -1;
+    return complain_of_usage("that is no command of the agent's");
 }
 
-/* An exit status, or -1 to go on. */
+/* Likewise. */
 static int read_words(query_t *self, int count, char **words)
 {
     if (self->targets.count == 0 && count > 0) {
@@ -64,13 +62,11 @@ static int read_words(query_t *self, int count, char **words)
         count--;
     }
     if (self->targets.count != 1 || count > 2) {
-        complain("query: needs one process, and at most a command with an argument; see " PROGRAM
-                 " --help");
+        complain_of_usage("needs one process, and at most a command with an argument");
         return EXIT_USAGE;
     }
-    return make_request(self, count > 0 ? words[0] : "QueryEventAgent", count > 1 ? words[1] : NULL)
-               ? -1
-               : EXIT_USAGE;
+    return make_request(self, count > 0 ? words[0] : "QueryEventAgent",
+                        count > 1 ? words[1] : NULL);
 }
 
 /* Likewise. */
@@ -80,21 +76,21 @@ static int read_options(query_t *self, int argc, char **argv)
     static const struct option options[] = {
         {"server", required_argument, NULL, SERVER},
         {"pretty", no_argument, NULL, PRETTY},
+        OPTIONS_HELP,
         {NULL, 0, NULL, 0},
     };
     targets_result_t result = TARGETS_OK;
-    argv[0] = PROGRAM; /* for getopt's messages */
-    for (int option = 0; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    int status = -1;
+    for (int option = 0;
+         (option = options_next(argc, argv, OPTIONS_LETTERS, options, &status)) != -1;) {
         if (option == PRETTY)
             self->pretty = true;
-        else if (option == SERVER)
-            result = targets_add_server(&self->targets, optarg);
         else
-            return EXIT_USAGE;
+            result = targets_add_server(&self->targets, optarg);
         if (result != TARGETS_OK)
             return result == TARGETS_WRONG ? EXIT_USAGE : EXIT_FAILURE;
     }
-    return read_words(self, argc - optind, argv + optind);
+    return status >= 0 ? status : read_words(self, argc - optind, argv + optind);
 }
 
 /* On a terminal, what a process answers must not move the cursor, or more. JSON has no such bytes.

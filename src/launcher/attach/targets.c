@@ -36,7 +36,8 @@ targets_result_t targets_add_pid(targets_t *self, const char *text)
         pid <= 0x7fffffff)
         return add(self, (pid_t)pid);
     show_text(text, shown, sizeof shown);
-    complain("'%s' is no process id; for a server's name use --server", shown);
+    complain_of_usage("'%s' is no process id; for a server's name use --server SERVER/INSTANCE",
+                      shown);
     return TARGETS_WRONG;
 }
 
@@ -79,7 +80,7 @@ targets_result_t targets_add_server(targets_t *self, const char *name)
     targets_result_t result = TARGETS_NOT_FOUND;
     if (strchr(name, '/') == NULL) {
         show_text(name, shown, sizeof shown);
-        complain("--server needs SERVER/INSTANCE, not '%s'", shown);
+        complain_of_usage("--server needs SERVER/INSTANCE, not '%s'", shown);
         return TARGETS_WRONG;
     }
     if (process_list_read(&list, PROCESS_PROC, error, sizeof error)) {
