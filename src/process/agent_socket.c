@@ -13,6 +13,7 @@
 #include "process/agent_address.h"
 #include "process/namespaces.h"
 #include "process/seconds.h"
+#include "process/user_name.h"
 
 /* More than an agent's largest answer: 92 MiB. */
 enum { ANSWER_MAX = 128 << 20, HEAD_SIZE = 256 };
@@ -98,10 +99,18 @@ static agent_socket_result_t explain(int number, char *error, size_t error_size)
         return fail(error, error_size, AGENT_SOCKET_TIMEOUT, "no answer in time");
     if (number == EPERM || number == EACCES)
         return fail(error, error_size, AGENT_SOCKET_FORBIDDEN,
-                    "its network namespace can't be entered: ask as root");
+                    "its network namespace can't be entered: run this as root");
     if (number == EMFILE || number == ENFILE || number == ENOMEM)
         return fail(error, error_size, AGENT_SOCKET_FAILED, strerror(number));
     return fail(error, error_size, AGENT_SOCKET_NO_AGENT, "it has no agent that can be asked");
+}
+
+static agent_socket_result_t forbid(uid_t user, char *error, size_t error_size)
+{
+    char name[64];
+    user_name(user, name, sizeof name);
+    snprintf(error, error_size, "it belongs to user %s: run this as that user, or as root", name);
+    return AGENT_SOCKET_FORBIDDEN;
 }
 
 agent_socket_result_t agent_socket_connect(pid_t pid, double timeout_seconds, int *connection,
@@ -131,9 +140,7 @@ agent_socket_result_t agent_socket_connect(pid_t pid, double timeout_seconds, in
         return AGENT_SOCKET_OK;
     close(*connection);
     *connection = -1;
-    snprintf(error, error_size, "it is of another user (%lu): ask as that user, or as root",
-             (unsigned long)user);
-    return AGENT_SOCKET_FORBIDDEN;
+    return forbid(user, error, error_size);
 }
 
 /* ---- a request ---- */
@@ -202,7 +209,7 @@ static const char *text_of(agent_socket_result_t result, int connection)
         return "the answer can't be read";
     return geteuid() == 0 || peer_of(connection).uid == geteuid()
                ? "it closed the connection: it is ending, or doesn't let this user in"
-               : "it doesn't let this user in: ask as its own, or as root";
+               : "it doesn't let this user in: run this as its own, or as root";
 }
 
 void agent_socket_send(int connection, const char *request)

@@ -305,7 +305,7 @@ def test_a_zombie(refuse):
 def test_a_thread(servers, refuse):
     pub = servers.publisher()
     thread = next(int(task) for task in os.listdir(f"/proc/{pub.pid}/task") if int(task) != pub.pid)
-    refuse(thread, f"a thread of process {pub.pid}")
+    refuse(thread, f"a thread of process {pub.pid}: ska-tango-event-agent attach {pub.pid}")
 
 
 def test_a_kernel_thread(refuse):
@@ -459,7 +459,7 @@ def test_another_users(servers, public):
     launcher = public / "bin" / "ska-tango-event-agent"
     result = subprocess.run([*AS_NOBODY, launcher, "attach", str(pub.pid)], **run)
     assert (result.returncode, result.stdout) == (1, "")
-    assert "it is user root's: attach as that user, or as root" in result.stderr
+    assert "it belongs to user root: run this as that user, or as root" in result.stderr
     result = subprocess.run([*AS_NOBODY, launcher, "list"], **run)
     assert result.returncode == 0
     assert str(pub.pid) not in result.stdout.split()
@@ -471,6 +471,7 @@ def test_another_users(servers, public):
     for verb in ("query", "detach"):
         result = subprocess.run([*AS_NOBODY, launcher, verb, str(watched.pid)], **run)
         assert (result.returncode, result.stdout) == (1, ""), verb
+        assert result.stderr.endswith(": it belongs to user root: run this as that user, or as root\n")
         assert result.stderr.count("\n") == 1
 
 

@@ -310,7 +310,7 @@ def test_a_process_of_another_user(local, tmp_path):
     if result.returncode == 126 or "ermission denied" in result.stderr:
         pytest.skip("the monitor lies where others can't get at it")
     assert result.returncode == 1
-    assert f"pid:{client.pid}: it is of another user (0): ask as that user, or as root" in result.stderr
+    assert f"pid:{client.pid}: it belongs to user root: run this as that user, or as root" in result.stderr
     # Without its number, that it isn't watched is told.
     said = list_as_stranger("--local").stderr
     assert re.search(r"--local: (\d+ more process|this user may ask none of the)", said)

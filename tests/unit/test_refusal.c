@@ -70,7 +70,7 @@ static void what_is_no_process(void **state)
     REFUSED("it has ended", "no such process", facts.result = PROCESS_GONE);
     REFUSED("it has ended", "zombie, until its parent, 1,", facts.state = 'Z');
     REFUSED("kernel thread", "kernel", facts.is_kernel_thread = true);
-    REFUSED("a thread", "thread of process 55: give that", facts.group = 55);
+    REFUSED("a thread", "thread of process 55: ska-tango-event-agent attach 55", facts.group = 55);
     REFUSED("this command", "itself", facts.own_pid = PID_NUMBER);
 }
 
@@ -86,7 +86,8 @@ static void what_has_an_agent(void **state)
     (void)state;
     REFUSED("agent is there", "since it was started", facts.process.agent = PROCESS_AGENT_AT_START;
             facts.process.state = PROCESS_WATCHING);
-    REFUSED("agent is there", "there already: ask it", facts.process.agent = PROCESS_AGENT_LATE;
+    REFUSED("agent is there", "there already: ask it: ska-tango-event-agent query 999999901",
+            facts.process.agent = PROCESS_AGENT_LATE;
             facts.process.state = PROCESS_WATCHING);
     REFUSED("agent is asleep", "first subscription", facts.process.agent = PROCESS_AGENT_AT_START;
             facts.process.state = PROCESS_ASLEEP);
@@ -117,26 +118,27 @@ static void what_is_not_allowed(void **state)
 {
     (void)state;
     /* The kernel refuses all of these; which is the reason? */
-    REFUSED("it is 999999's", "attach as that user, or as root", facts.memory_failure = EACCES;
+    REFUSED("it is 999999's", "it belongs to user 999999: run this as that user, or as root",
+            facts.memory_failure = EACCES;
             facts.process.user = facts.users[1] = 999999; facts.result = PROCESS_FORBIDDEN);
-    REFUSED("it is 888888's", "attach as that user", facts.memory_failure = EACCES;
+    REFUSED("it is 888888's", "run this as that user", facts.memory_failure = EACCES;
             facts.users[2] = 0);
     REFUSED("it is 888888's", "--cap-add SYS_PTRACE", facts.memory_failure = EACCES;
             facts.own_user = 0);
     REFUSED("ptrace_scope is 1", "sysctl kernel.yama.ptrace_scope=0", facts.memory_failure = EACCES;
             facts.ptrace_scope = 1);
-    REFUSED("ptrace_scope is 2", "attach as root", facts.memory_failure = EACCES;
+    REFUSED("ptrace_scope is 2", "run this as root", facts.memory_failure = EACCES;
             facts.ptrace_scope = 2);
     REFUSED("ptrace_scope is 3", "ska-tango-event-agent run", facts.memory_failure = EPERM;
             facts.ptrace_scope = 3);
     REFUSED("ptrace_scope is 3", "nobody", facts.memory_failure = EACCES; facts.ptrace_scope = 3;
             facts.own_user = 0; facts.own_capabilities = SYS_PTRACE);
-    REFUSED("its memory is protected", "attach as root", facts.memory_failure = EACCES);
-    REFUSED("its memory is protected", "attach as root", facts.memory_failure = EACCES;
+    REFUSED("its memory is protected", "run this as root", facts.memory_failure = EACCES);
+    REFUSED("its memory is protected", "run this as root", facts.memory_failure = EACCES;
             facts.ptrace_scope = 0);
     REFUSED("the system forbids it", "AppArmor", facts.memory_failure = EACCES;
             facts.ptrace_scope = 1; facts.own_capabilities = SYS_PTRACE);
-    REFUSED("no DAC_OVERRIDE", "it is user 888888's, and CAP_DAC_OVERRIDE is missing",
+    REFUSED("no DAC_OVERRIDE", "it belongs to user 888888, and CAP_DAC_OVERRIDE is missing",
             facts.memory_failure = EACCES;
             facts.own_user = 0; facts.own_capabilities = SYS_PTRACE);
     REFUSED("the system forbids it", "AppArmor", facts.memory_failure = EACCES; facts.own_user = 0;

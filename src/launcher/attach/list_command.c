@@ -1,6 +1,5 @@
 #include "launcher/attach/list_command.h"
 
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "launcher/console.h"
 #include "launcher/options.h"
 #include "process/process_list.h"
+#include "process/user_name.h"
 
 /* How long each agent may take to say what it is, and all of them. */
 static const double patience_s = 1;
@@ -68,22 +68,13 @@ static bool read_listing(listing_t *self, char *error, size_t error_size)
     return ok;
 }
 
-static void name_user(uid_t user, char *name, size_t size)
-{
-    const struct passwd *entry = getpwuid(user);
-    if (entry != NULL)
-        snprintf(name, size, "%s", entry->pw_name);
-    else
-        snprintf(name, size, "%lu", (unsigned long)user);
-}
-
 /* ---- as text ---- */
 
 static void fill_row(row_t *row, const facts_t *facts, const refusal_t *refusal)
 {
     const process_t *process = &facts->process;
     char user[64];
-    name_user(process->user, user, sizeof user);
+    user_name(process->user, user, sizeof user);
     snprintf(row->pid, sizeof row->pid, "%ld", (long)process->pid);
     show_text(user, row->user, sizeof row->user);
     process_name(process, row->name, sizeof row->name);
@@ -167,7 +158,7 @@ static void print_process(const facts_t *facts, const refusal_t *refusal)
     const process_t *process = &facts->process;
     const bool has_agent = process->agent != PROCESS_AGENT_NONE;
     char user[256];
-    name_user(process->user, user, sizeof user);
+    user_name(process->user, user, sizeof user);
     printf("{\"pid\": %ld, ", (long)process->pid);
     print_member("user", user);
     printf(", \"is_server\": %s, ", process->is_server ? "true" : "false");

@@ -1,12 +1,12 @@
 #include "launcher/attach/refusal.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "launcher/console.h"
+#include "process/user_name.h"
 
 __attribute__((format(printf, 2, 3))) static bool because(refusal_t *self, const char *format, ...)
 {
@@ -43,7 +43,8 @@ static bool is_no_process(const facts_t *facts, refusal_t *refusal)
         return because(refusal, "kernel thread");
     }
     if (facts->group != facts->process.pid) {
-        say(refusal, "it is a thread of process %ld: give that process", (long)facts->group);
+        say(refusal, "it is a thread of process %ld: " PROGRAM " attach %ld", (long)facts->group,
+            (long)facts->group);
         return because(refusal, "a thread");
     }
     if (facts->process.pid == facts->own_pid) {
@@ -74,7 +75,8 @@ static bool has_agent(const facts_t *facts, refusal_t *refusal)
     const char *since = process->agent == PROCESS_AGENT_LATE ? "" : ", since it was started";
     switch (process->state) {
     case PROCESS_WATCHING:
-        say(refusal, "the agent is there already%s: ask it (query %ld)", since, (long)process->pid);
+        say(refusal, "the agent is there already%s: ask it: " PROGRAM " query %ld", since,
+            (long)process->pid);
         return because(refusal, "agent is there");
     case PROCESS_ASLEEP:
         say(refusal,
@@ -104,28 +106,26 @@ static bool is_of_another_user(const facts_t *facts)
     return false;
 }
 
-static void name_user(uid_t user, char *name, size_t size)
+static void name_user(const facts_t *facts, char *name, size_t size)
 {
-    const struct passwd *entry = getpwuid(user);
-    if (entry != NULL)
-        show_text(entry->pw_name, name, size);
-    else
-        snprintf(name, size, "%lu", (unsigned long)user);
+    char text[64];
+    user_name(facts->process.user, text, sizeof text);
+    show_text(text, name, size);
 }
 
 static bool is_of_yama(const facts_t *facts, refusal_t *refusal)
 {
     if (facts->ptrace_scope == 1)
         say(refusal, "this machine lets only root trace what it hasn't started itself "
-                     "(kernel.yama.ptrace_scope is 1): attach as root, or allow it for a while "
+                     "(kernel.yama.ptrace_scope is 1): run this as root, or allow it for a while "
                      "(sysctl kernel.yama.ptrace_scope=0)");
     else if (facts->ptrace_scope == 2)
-        say(refusal, "this machine lets only root trace (kernel.yama.ptrace_scope is 2): attach as "
-                     "root, or with CAP_SYS_PTRACE");
+        say(refusal, "this machine lets only root trace (kernel.yama.ptrace_scope is 2): run this "
+                     "as root, or with CAP_SYS_PTRACE");
     else
         say(refusal, "this machine lets nobody trace until it is restarted "
                      "(kernel.yama.ptrace_scope is 3): start the process with the agent (" PROGRAM
-                     " run), or change the setting and restart the machine");
+                     " run -- COMMAND), or change the setting and restart the machine");
     return because(refusal, "ptrace_scope is %d", facts->ptrace_scope);
 }
 
@@ -138,23 +138,23 @@ static bool is_forbidden(const facts_t *facts, refusal_t *refusal)
     if (facts->ptrace_scope >= 3)
         return is_of_yama(facts, refusal);
     if (!may_trace_all && is_of_another_user(facts)) {
-        name_user(facts->process.user, name, sizeof name);
+        name_user(facts, name, sizeof name);
         if (facts->own_user == 0)
             say(refusal,
-                "it is user %s's, and CAP_SYS_PTRACE is missing here: add it (docker run "
-                "--cap-add SYS_PTRACE), or attach as that user",
+                "it belongs to user %s, and CAP_SYS_PTRACE is missing here: add it (docker run "
+                "--cap-add SYS_PTRACE), or run this as that user",
                 name);
         else
-            say(refusal, "it is user %s's: attach as that user, or as root", name);
+            say(refusal, "it belongs to user %s: run this as that user, or as root", name);
         return because(refusal, "it is %s's", name);
     }
     if (!may_trace_all && facts->ptrace_scope >= 1)
         return is_of_yama(facts, refusal);
     if (may_trace_all && !facts_may_open_all(facts) && is_of_another_user(facts)) {
-        name_user(facts->process.user, name, sizeof name);
+        name_user(facts, name, sizeof name);
         say(refusal,
-            "it is user %s's, and CAP_DAC_OVERRIDE is missing here, beside CAP_SYS_PTRACE: add it "
-            "(docker run --cap-add DAC_OVERRIDE), or attach as that user",
+            "it belongs to user %s, and CAP_DAC_OVERRIDE is missing here, beside CAP_SYS_PTRACE: "
+            "add it (docker run --cap-add DAC_OVERRIDE), or run this as that user",
             name);
         return because(refusal, "no DAC_OVERRIDE");
     }
@@ -164,7 +164,7 @@ static bool is_forbidden(const facts_t *facts, refusal_t *refusal)
         return because(refusal, "the system forbids it");
     }
     say(refusal, "it has protected its memory (it has rights that you don't have, or has given "
-                 "some up): attach as root, or with CAP_SYS_PTRACE");
+                 "some up): run this as root, or with CAP_SYS_PTRACE");
     return because(refusal, "its memory is protected");
 }
 
@@ -211,7 +211,7 @@ static bool has_other_libraries(const facts_t *facts, refusal_t *refusal)
         show_text(facts->process.other_libtango, second, sizeof second);
         say(refusal,
             "it has two libtangos, and the agent could watch the wrong one: start it with "
-            "the agent (" PROGRAM " run); they are %.120s and %.120s",
+            "the agent (" PROGRAM " run -- COMMAND); they are %.120s and %.120s",
             first, second);
         return because(refusal, "two libtangos");
     }
@@ -222,7 +222,7 @@ static bool is_hardened(const facts_t *facts, refusal_t *refusal)
 {
     if (facts->has_shadow_stack) {
         say(refusal, "its processor watches its stack (shadow stacks): start it with the agent "
-                     "(" PROGRAM " run), or without them (GLIBC_TUNABLES)");
+                     "(" PROGRAM " run -- COMMAND), or without them (GLIBC_TUNABLES)");
         return because(refusal, "shadow stack");
     }
     if (facts->seccomp == 1) {
