@@ -179,6 +179,10 @@ static bool read_memory(process_t *self)
     const bool known = address != 0 && target_read(&target, address, &util, sizeof util);
     if (libtango != NULL)
         read_version(self, &target, libtango);
+    /* Which the agent puts its own function in front of: see agent/entry/client.c. */
+    self->is_unnoticed =
+        self->agent == PROCESS_AGENT_AT_START && known && util == 0 &&
+        !target_calls_by_name(&target, libtango, "_ZN5Tango7ApiUtil25create_zmq_event_consumerEv");
     target_close(&target);
     self->is_server = util != 0;
     return known;

@@ -50,6 +50,9 @@ typedef struct {
     char other_libtango[512]; /* a second one; "": none */
     char tango_version[16];   /* "9.3.4" */
     process_agent_t agent;
+    /* It is no server, and its libtango doesn't call itself by name: an agent that was there at the
+     * start isn't told of its subscriptions. */
+    bool is_unnoticed;
     process_state_t state; /* this and the next: see process_ask() */
     process_commands_t commands;
 } process_t;

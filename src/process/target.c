@@ -12,6 +12,7 @@ enum {
     OBJECTS_MAX = 4096,
     MAPPINGS_MAX = 1 << 20, /* as many as Linux allows, and more */
     SYMBOLS_MAX = 1 << 20,
+    SLOTS_MAX = 1 << 20,
     DYNAMIC_MAX = 256,
     PAGE = 4096
 };
@@ -179,6 +180,7 @@ bool target_layout(const target_t *self, const target_object_t *object, target_l
 /* What a dynamic section says of symbols. glibc adds the load bias in place. */
 typedef struct {
     uint64_t symbols, strings, strings_size, gnu_hash, versions;
+    uint64_t slots[2], slots_size[2]; /* the relocations of calls, and the others */
 } dynamic_t;
 
 static bool read_dynamic(const target_t *self, const target_layout_t *layout, dynamic_t *dynamic)
@@ -208,6 +210,14 @@ static bool read_dynamic(const target_t *self, const target_layout_t *layout, dy
             dynamic->gnu_hash = address;
         else if (entry.d_tag == DT_VERSYM)
             dynamic->versions = address;
+        else if (entry.d_tag == DT_JMPREL)
+            dynamic->slots[0] = address;
+        else if (entry.d_tag == DT_PLTRELSZ)
+            dynamic->slots_size[0] = entry.d_un.d_val;
+        else if (entry.d_tag == DT_RELA)
+            dynamic->slots[1] = address;
+        else if (entry.d_tag == DT_RELASZ)
+            dynamic->slots_size[1] = entry.d_un.d_val;
     }
     return dynamic->symbols != 0 && dynamic->strings != 0 && dynamic->gnu_hash != 0;
 }
@@ -238,38 +248,82 @@ static bool is_older(const target_t *self, const dynamic_t *dynamic, uint32_t in
            (version & 0x8000) != 0;
 }
 
-uint64_t target_symbol(const target_t *self, const target_object_t *object, const char *name)
+/* The symbol of a function that is defined and exported, of its newest version; index: its number.
+ * False if there is none. */
+static bool find_symbol(const target_t *self, const dynamic_t *dynamic, const char *name,
+                        Elf64_Sym *found, uint32_t *found_index)
 {
-    target_layout_t layout;
-    dynamic_t dynamic;
     uint32_t head[4];
     uint32_t index = 0;
-    uint64_t found = 0;
-    if (!target_layout(self, object, &layout) || !read_dynamic(self, &layout, &dynamic) ||
-        !target_read(self, dynamic.gnu_hash, head, sizeof head) || head[0] == 0)
-        return 0;
+    bool any = false;
+    if (!target_read(self, dynamic->gnu_hash, head, sizeof head) || head[0] == 0)
+        return false;
     uint32_t hash = gnu_hash_of(name);
-    uint64_t buckets = dynamic.gnu_hash + sizeof head + (uint64_t)head[2] * 8;
+    uint64_t buckets = dynamic->gnu_hash + sizeof head + (uint64_t)head[2] * 8;
     uint64_t chains = buckets + (uint64_t)head[0] * 4;
     if (!target_read(self, buckets + (uint64_t)(hash % head[0]) * 4, &index, sizeof index) ||
         index < head[1])
-        return 0;
+        return false;
     for (size_t i = 0; i < SYMBOLS_MAX; i++, index++) {
         uint32_t chain = 0;
         Elf64_Sym symbol;
         if (!target_read(self, chains + (uint64_t)(index - head[1]) * 4, &chain, sizeof chain))
-            return 0;
+            return false;
         if ((chain | 1) == (hash | 1) &&
-            target_read(self, dynamic.symbols + index * sizeof symbol, &symbol, sizeof symbol) &&
-            symbol.st_shndx != SHN_UNDEF && has_name(self, &dynamic, symbol.st_name, name)) {
-            found = layout.bias + symbol.st_value;
-            if (!is_older(self, &dynamic, index))
-                return found;
+            target_read(self, dynamic->symbols + index * sizeof symbol, &symbol, sizeof symbol) &&
+            symbol.st_shndx != SHN_UNDEF && has_name(self, dynamic, symbol.st_name, name)) {
+            any = true;
+            *found = symbol;
+            *found_index = index;
+            if (!is_older(self, dynamic, index))
+                return true;
         }
         if ((chain & 1) != 0)
-            return found;
+            break;
     }
-    return found;
+    return any;
+}
+
+uint64_t target_symbol(const target_t *self, const target_object_t *object, const char *name)
+{
+    target_layout_t layout;
+    dynamic_t dynamic;
+    Elf64_Sym symbol;
+    uint32_t index = 0;
+    return target_layout(self, object, &layout) && read_dynamic(self, &layout, &dynamic) &&
+                   find_symbol(self, &dynamic, name, &symbol, &index)
+               ? layout.bias + symbol.st_value
+               : 0;
+}
+
+/* True, too, if the table can't be read. */
+static bool has_slot(const target_t *self, uint64_t table, uint64_t size, uint32_t symbol)
+{
+    Elf64_Rela some[256];
+    const uint64_t count = size / sizeof *some;
+    for (uint64_t i = 0; i < count && i < SLOTS_MAX;) {
+        const size_t left = (size_t)(count - i);
+        const size_t part = left < sizeof some / sizeof *some ? left : sizeof some / sizeof *some;
+        if (!target_read(self, table + i * sizeof *some, some, part * sizeof *some))
+            return true;
+        for (size_t k = 0; k < part; k++)
+            if (ELF64_R_SYM(some[k].r_info) == symbol)
+                return true;
+        i += part;
+    }
+    return false;
+}
+
+bool target_calls_by_name(const target_t *self, const target_object_t *object, const char *name)
+{
+    target_layout_t layout;
+    dynamic_t dynamic;
+    Elf64_Sym symbol;
+    uint32_t index = 0;
+    return !target_layout(self, object, &layout) || !read_dynamic(self, &layout, &dynamic) ||
+           !find_symbol(self, &dynamic, name, &symbol, &index) ||
+           has_slot(self, dynamic.slots[0], dynamic.slots_size[0], index) ||
+           has_slot(self, dynamic.slots[1], dynamic.slots_size[1], index);
 }
 
 const target_mapping_t *target_mapping(const target_t *self, uint64_t address)

@@ -64,6 +64,12 @@ bool target_read(const target_t *self, uint64_t address, void *data, size_t size
  */
 uint64_t target_symbol(const target_t *self, const target_object_t *object, const char *name);
 
+/*
+ * Whether the object calls, by its name and through a slot of its own, a function that it defines
+ * and exports: then another object's of that name may come first. True, too, if that can't be read.
+ */
+bool target_calls_by_name(const target_t *self, const target_object_t *object, const char *name);
+
 /* The first object whose file's name begins so; or NULL. */
 const target_object_t *target_find(const target_t *self, const char *name_begin);
 

@@ -147,6 +147,11 @@ def test_a_server_that_is_running(launch, servers, database, instance, kind):
     assert (entry["is_server"], entry["agent"], entry["can_attach"]) == (True, "none", True)
     assert re.fullmatch(r"\d+\.\d+\.\d+", entry["tango_version"]) and "libtango" in entry["libtango"]
 
+    for verb in ("query", "detach"):
+        result = launch(verb, pid)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.endswith(f": it has no agent; load it: ska-tango-event-agent attach {pid}\n")
+
     dry = launch("attach", "--dry-run", pid)
     assert (dry.returncode, dry.stderr) == (0, "")
     assert dry.stdout == f"{pid} (dserver/{sub.server_name}): would be attached\n"
@@ -192,6 +197,10 @@ def test_detach_and_attach_again(launch, servers, database, instance):
     assert (entry["agent"], entry["state"], entry["can_attach"]) == ("late", "detached", True)
     result = launch("detach", sub.pid)
     assert result.returncode == 0 and "was detached already" in result.stdout
+    result = launch("query", sub.pid)
+    assert (result.returncode, result.stdout) == (1, "")
+    again = f"the agent is detached: ska-tango-event-agent attach {sub.pid} makes it count again\n"
+    assert result.stderr.endswith(again)
     assert "would be attached again" in launch("attach", "--dry-run", sub.pid).stdout
     result = launch("attach", "--log", "info", sub.pid)
     assert (result.returncode, result.stderr) == (0, "")
@@ -339,9 +348,9 @@ def test_no_libtango(launch, refuse, spawn):
     refuse(sleeper.pid, "(sleep)", "no libtango is loaded")
     assert sleeper.pid not in listed(launch)
     result = launch("query", sleeper.pid)
-    assert result.returncode == 1 and "has no agent" in result.stderr
+    assert result.returncode == 1 and "it has no agent, and doesn't use Tango" in result.stderr
     result = launch("detach", sleeper.pid)
-    assert result.returncode == 1 and "it has no agent" in result.stderr
+    assert result.returncode == 1 and "it has no agent, and doesn't use Tango" in result.stderr
 
 
 def test_two_libtangos(refuse, spawn, tmp_path):
@@ -466,6 +475,9 @@ def test_another_users(servers, public):
     assert re.search(r"\d+ more processes can't be looked into: other users'; as root", result.stderr)
     result = subprocess.run([*AS_NOBODY, launcher, "list", "--format", "json"], **run)
     assert json.loads(result.stdout)["unseen"] > 0 and result.stderr == ""
+    result = subprocess.run([*AS_NOBODY, launcher, "query", str(pub.pid)], **run)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "no agent, as far as can be seen: it belongs to user root: run this as root" in result.stderr
     # Of an agent that is there, too, only the same user and root may ask.
     watched = servers.publisher("test/pub/2", instance="watched", agent=True)
     for verb in ("query", "detach"):

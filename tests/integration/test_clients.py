@@ -66,11 +66,23 @@ def answers(proxy):
         return False
 
 
-def attach(client):
-    done = subprocess.run(
-        [need(LAUNCHER), "attach", str(client.pid)],
+def launch(verb, client):
+    return subprocess.run(
+        [need(LAUNCHER), verb, str(client.pid)],
         env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def check_why_it_is_asleep(client, reason):
+    """Each command says in one line why the agent that is there doesn't answer."""
+    for verb in ("attach", "query", "detach"):
+        done = launch(verb, client)
+        assert (done.returncode, done.stdout) == (1, ""), verb
+        assert done.stderr.count("\n") == 1 and reason in done.stderr
+
+
+def attach(client):
+    done = launch("attach", client)
     assert done.returncode == 0, done.stdout + done.stderr
     wait_for(lambda: addresses(client.pid), 30, "its socket")
 
@@ -230,6 +242,7 @@ def test_nothing_is_opened_without_a_subscription(servers, driven, database):
         client.do("proxy.State(); proxy.get_attribute_config('burst')")
         seen.append((client.threads, len(os.listdir(f"/proc/{client.pid}/fd")), addresses(client.pid)))
         assert client.output() == ""
+    check_why_it_is_asleep(client, "it begins by itself with the first subscription")
     assert seen[0] == seen[1] and seen[1][2] == set()
 
 
@@ -444,6 +457,7 @@ def test_only_servers(servers, driven, database):
     client = driven(SKA_TANGO_EVENT_AGENT="servers", SKA_TANGO_EVENT_AGENT_LOG="debug")
     subscribe(client, pub)
     assert addresses(client.pid) == set() and client.output() == ""
+    check_why_it_is_asleep(client, "watches servers only (SKA_TANGO_EVENT_AGENT=servers)")
     assert ask(pub)["agent"]["pid"] == pub.pid == ask_agent(pub.pid, "Identify")["pid"]
     assert ask_agent(pub.pid, "Identify")["admin_device"] == "dserver/publisher/clients_only"
 
@@ -456,6 +470,8 @@ def test_no_socket(servers, driven, database):
     assert ask(pub)["agent"]["pid"] == pub.pid
     assert addresses(pub.pid) == addresses(client.pid) == set()
     assert client.output() == ""
+    check_why_it_is_asleep(pub, "ska-tango-event-monitor dserver/publisher/clients_off\n")
+    check_why_it_is_asleep(client, "(SKA_TANGO_EVENT_AGENT_SOCKET=off): restart it without")
 
 
 def test_the_agent_is_off(servers, driven, database):
@@ -463,6 +479,7 @@ def test_the_agent_is_off(servers, driven, database):
     client = driven(SKA_TANGO_EVENT_AGENT="off")
     subscribe(client, pub)
     assert addresses(client.pid) == set() and client.output() == ""
+    check_why_it_is_asleep(client, "switched off since it was started (SKA_TANGO_EVENT_AGENT=off)")
 
 
 # ---- the hook of the wheel ----
@@ -552,6 +569,7 @@ def test_a_libtango_that_calls_its_own_functions_directly(servers, driven, datab
     client, _ = with_subscription(driven, pub, LD_LIBRARY_PATH=tmp_path)
     assert str(tmp_path / soname) in Path(f"/proc/{client.pid}/maps").read_text(encoding="utf-8")
     assert addresses(client.pid) == set() and client.output() == ""
+    check_why_it_is_asleep(client, "its libtango calls its own functions directly")
 
     client, _ = with_subscription(driven, pub, agent=False, LD_LIBRARY_PATH=tmp_path)
     attach(client)

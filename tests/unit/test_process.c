@@ -10,6 +10,7 @@
 #include "process/json_member.h"
 #include "process/machine_code.h"
 #include "process/process_list.h"
+#include "process/target.h"
 
 /* No process has such an id: nothing of these tests reads the memory of a real one. */
 #define PID "999999901"
@@ -289,6 +290,24 @@ static void the_number_that_a_function_returns(void **state)
     }
 }
 
+/* glibc calls its own allocator by name, so that another one may come first, and little else. */
+static void what_a_library_calls_by_name(void **state)
+{
+    target_t target;
+    char error[128];
+    (void)state;
+    assert_true(target_open(&target, getpid(), error, sizeof error));
+    const target_object_t *library = target_find(&target, "libc.so");
+    assert_non_null(library);
+    assert_true(target_calls_by_name(&target, library, "malloc"));
+    assert_false(target_calls_by_name(&target, library, "getppid"));
+    /* It isn't known. */
+    assert_true(target_calls_by_name(&target, library, "no_such_function"));
+    const target_object_t nothing = {.start = 4096};
+    assert_true(target_calls_by_name(&target, &nothing, "getppid"));
+    target_close(&target);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_list_without_proc),
         cmocka_unit_test(a_member_of_an_answer),
         cmocka_unit_test(the_number_that_a_function_returns),
+        cmocka_unit_test(what_a_library_calls_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

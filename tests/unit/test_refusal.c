@@ -89,19 +89,46 @@ static void what_has_an_agent(void **state)
     REFUSED("agent is there", "there already: ask it: ska-tango-event-agent query 999999901",
             facts.process.agent = PROCESS_AGENT_LATE;
             facts.process.state = PROCESS_WATCHING);
-    REFUSED("agent is asleep", "first subscription", facts.process.agent = PROCESS_AGENT_AT_START;
-            facts.process.state = PROCESS_ASLEEP);
-    /* There it sleeps for ever. */
-    REFUSED("agent is asleep", "start it without the agent then, and attach to it",
-            facts.process.agent = PROCESS_AGENT_AT_START;
-            facts.process.state = PROCESS_ASLEEP);
-    REFUSED("agent doesn't answer", "doesn't answer", facts.process.agent = PROCESS_AGENT_LATE);
+    REFUSED("agent doesn't answer", "try again", facts.process.agent = PROCESS_AGENT_LATE);
+    REFUSED("agent doesn't answer", "it belongs to user 999999: run this as that user, or as root",
+            facts.process.agent = PROCESS_AGENT_LATE;
+            facts.process.user = facts.users[1] = 999999);
+    REFUSED("agent doesn't answer", "try again", facts.process.agent = PROCESS_AGENT_LATE;
+            facts.own_user = 0);
     /* Nothing is loaded: it needs no right to trace, and a debugger doesn't matter. */
     REFUSED(NULL, "", facts.process.agent = PROCESS_AGENT_LATE;
             facts.process.state = PROCESS_DETACHED; facts.memory_failure = EACCES;
             facts.tracer = 5);
     REFUSED("stopped", "kill -CONT", facts.process.agent = PROCESS_AGENT_LATE;
             facts.process.state = PROCESS_DETACHED; facts.state = 'T');
+}
+
+/* One that has no socket, for one reason. */
+#define ASLEEP(reason, in_line, ...)                                                               \
+    REFUSED(reason, in_line, facts.process.agent = PROCESS_AGENT_AT_START;                         \
+            facts.process.state = PROCESS_ASLEEP; __VA_ARGS__)
+
+static void why_an_agent_is_asleep(void **state)
+{
+    (void)state;
+    ASLEEP("agent is asleep", "nothing to watch yet", );
+    ASLEEP("agent is asleep", "until the server is ready", facts.process.is_server = true);
+    ASLEEP("agent is asleep", "nothing to watch yet", strcpy(facts.agent_setting, "on"));
+    ASLEEP("agent is switched off", "(SKA_TANGO_EVENT_AGENT=OFF)",
+           strcpy(facts.agent_setting, "OFF"));
+    ASLEEP("agent is switched off", "restart it without", strcpy(facts.agent_setting, "0");
+           facts.process.is_unnoticed = true);
+    ASLEEP("agent is for servers", "servers only", strcpy(facts.agent_setting, "Servers"));
+    ASLEEP("agent is asleep", "until the server is ready", strcpy(facts.agent_setting, "servers");
+           facts.process.is_server = true);
+    ASLEEP("agent has no socket", "restart it without that variable",
+           strcpy(facts.agent_socket, "Off"));
+    ASLEEP("agent has no socket", "ska-tango-event-monitor dserver/a/1",
+           strcpy(facts.agent_socket, "off");
+           facts.process.is_server = true; strcpy(facts.process.server, "a/1"));
+    ASLEEP("agent isn't told", "calls its own functions directly",
+           facts.process.is_unnoticed = true);
+    ASLEEP("agent is asleep", "forked", facts.process.agent = PROCESS_AGENT_LATE);
 }
 
 static void what_is_traced(void **state)
@@ -230,6 +257,23 @@ static void the_status_is_read(void **state)
     assert_false(facts.has_shadow_stack);
 }
 
+static void the_environment_of_an_agent_is_read(void **state)
+{
+    static const char variables[] =
+        "A=1\0XSKA_TANGO_EVENT_AGENT=off\0SKA_TANGO_EVENT_AGENT_SOCKET=off"
+        "\0SKA_TANGO_EVENT_AGENT=servers and more than fits\0"
+        "SKA_TANGO_EVENT_AGENT=on";
+    made_up_proc_write(*state, PID "/environ", variables, sizeof variables);
+    facts_t facts = read_facts(*state, STATUS(PID, "S", "0", ""));
+    assert_string_equal(facts.agent_setting, "");
+    made_up_proc_text(*state, PID "/maps",
+                      "7f00-7f01 r-xp 0 0:1 8 /usr/lib/libtango.so.9.3.4\n"
+                      "7f02-7f03 r-xp 0 0:1 9 /usr/lib/libska-tango-event-agent.so\n");
+    facts = read_facts(*state, STATUS(PID, "S", "0", ""));
+    assert_string_equal(facts.agent_setting, "servers and mor");
+    assert_string_equal(facts.agent_socket, "off");
+}
+
 static void kernel_threads_are_known(void **state)
 {
     facts_t facts = read_facts(*state, "Name:\tk\nState:\tI (idle)\nTgid:\t" PID
@@ -313,10 +357,12 @@ int main(void)
         cmocka_unit_test(what_is_no_process),
         cmocka_unit_test(what_stands_still),
         cmocka_unit_test(what_has_an_agent),
+        cmocka_unit_test(why_an_agent_is_asleep),
         cmocka_unit_test(what_is_traced),
         cmocka_unit_test(what_is_not_allowed),
         cmocka_unit_test(what_cannot_work),
         cmocka_unit_test_setup_teardown(the_status_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(the_environment_of_an_agent_is_read, begin, end),
         cmocka_unit_test_setup_teardown(kernel_threads_are_known, begin, end),
         cmocka_unit_test_setup_teardown(yama_is_read_where_there_is_one, begin, end),
         cmocka_unit_test_setup_teardown(a_frozen_group_is_seen, begin, end),

@@ -13,6 +13,9 @@
 bool asking_failed(const process_t *process, const char *line);
 void asking_done(const process_t *process, const char *line);
 
+/* Says why there is no agent in it that could be asked, and what to do. Returns false. */
+bool asking_no_agent(const process_t *process);
+
 /*
  * Sends the agent a request, and waits so long for its answer, which the caller frees. NULL after
  * asking_failed().

@@ -44,7 +44,7 @@ static bool detach(pid_t pid)
         return asking_failed(&process, "there is no such process");
     process_ask(&process, identify_s);
     if (result == PROCESS_READ && process.agent == PROCESS_AGENT_NONE)
-        return asking_failed(&process, "it has no agent");
+        return asking_no_agent(&process);
     if (process.state == PROCESS_DETACHED) {
         asking_done(&process, "was detached already");
         return true;

@@ -127,6 +127,36 @@ static void read_library(facts_t *self, const facts_places_t *places)
     fclose(maps);
 }
 
+/* "NAME=value" */
+static void take_variable(const char *line, const char *name, char *value, size_t size)
+{
+    const size_t length = strlen(name);
+    if (value[0] == '\0' && strncmp(line, name, length) == 0 && line[length] == '=')
+        snprintf(value, size, "%.*s", (int)size - 1, line + length + 1);
+}
+
+/* As the process was started: what it has changed since doesn't show. */
+static void read_environment(facts_t *self, const facts_places_t *places)
+{
+    char path[PATH_SIZE];
+    char *line = NULL;
+    size_t size = 0;
+    if (self->process.agent != PROCESS_AGENT_AT_START)
+        return;
+    snprintf(path, sizeof path, "%s/%ld/environ", places->proc, (long)self->process.pid);
+    FILE *variables = fopen(path, "re");
+    if (variables == NULL)
+        return;
+    while (getdelim(&line, &size, '\0', variables) > 0) {
+        take_variable(line, "SKA_TANGO_EVENT_AGENT", self->agent_setting,
+                      sizeof self->agent_setting);
+        take_variable(line, "SKA_TANGO_EVENT_AGENT_SOCKET", self->agent_socket,
+                      sizeof self->agent_socket);
+    }
+    free(line);
+    fclose(variables);
+}
+
 /* Whether its control group doesn't let it run: a paused container. */
 static void read_group(facts_t *self, const facts_places_t *places)
 {
@@ -204,6 +234,7 @@ void facts_read(facts_t *self, const facts_places_t *places, pid_t pid)
     read_group(self, places);
     read_program(self, places);
     read_library(self, places);
+    read_environment(self, places);
     try_memory(self, places);
     read_ourselves(self, places);
 }

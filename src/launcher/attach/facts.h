@@ -37,7 +37,10 @@ typedef struct {
     bool is_32_bits;
     bool is_other_machine; /* not x86-64 */
     bool has_glibc, has_musl;
-    int memory_failure; /* why its memory can't be opened (errno); 0: it can */
+    /* Of one with an agent since its start: how its environment set that. */
+    char agent_setting[16]; /* SKA_TANGO_EVENT_AGENT */
+    char agent_socket[16];  /* SKA_TANGO_EVENT_AGENT_SOCKET */
+    int memory_failure;     /* why its memory can't be opened (errno); 0: it can */
     /* The machine, and we. */
     int ptrace_scope; /* of Yama's; -1: this kernel has none */
     pid_t own_pid;

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "launcher/attach/process_name.h"
 #include "launcher/console.h"
 #include "process/user_name.h"
 
@@ -23,6 +25,23 @@ __attribute__((format(printf, 2, 3))) static void say(refusal_t *self, const cha
     va_start(args, format);
     vsnprintf(self->line, sizeof self->line, format, args);
     va_end(args);
+}
+
+/* ---- its user ---- */
+
+static bool is_of_another_user(const facts_t *facts)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (facts->users[i] != facts->own_user)
+            return true;
+    return false;
+}
+
+static void name_user(const facts_t *facts, char *name, size_t size)
+{
+    char text[64];
+    user_name(facts->process.user, text, sizeof text);
+    show_text(text, name, size);
 }
 
 /* ---- no process like that ---- */
@@ -69,49 +88,112 @@ static bool stands_still(const facts_t *facts, refusal_t *refusal)
 
 /* ---- it has an agent ---- */
 
+static bool is_word(const char *text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strcasecmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+/* As agent/entry/attach.c, client.c and service.c read them. */
+static bool is_switched_off(const facts_t *facts)
+{
+    static const char *const words[] = {"off", "0", "no", "false", NULL};
+    return is_word(facts->agent_setting, words);
+}
+
+static bool is_no_server_for(const facts_t *facts)
+{
+    return !facts->process.is_server && strcasecmp(facts->agent_setting, "servers") == 0;
+}
+
+static bool has_no_socket(const facts_t *facts)
+{
+    return strcasecmp(facts->agent_socket, "off") == 0;
+}
+
+/* Its agent has no socket: why, and what helps? */
+static bool is_asleep(const facts_t *facts, refusal_t *refusal)
+{
+    char name[512];
+    if (facts->process.agent == PROCESS_AGENT_LATE) {
+        say(refusal, "its agent is asleep: it was forked from a process that was attached to, and "
+                     "begins by itself with the first subscription; or it could open no socket, "
+                     "which it says on standard error of the process");
+        return because(refusal, "agent is asleep");
+    }
+    if (is_switched_off(facts)) {
+        say(refusal,
+            "its agent has been switched off since it was started "
+            "(SKA_TANGO_EVENT_AGENT=%s): restart it without that variable, or without the "
+            "agent, and attach to it then",
+            facts->agent_setting);
+        return because(refusal, "agent is switched off");
+    }
+    if (is_no_server_for(facts)) {
+        say(refusal, "its agent watches servers only (SKA_TANGO_EVENT_AGENT=servers), and it is "
+                     "none: restart it without that variable, or without the agent, and attach to "
+                     "it then");
+        return because(refusal, "agent is for servers");
+    }
+    if (has_no_socket(facts)) {
+        process_name(&facts->process, name, sizeof name);
+        if (facts->process.is_server)
+            say(refusal,
+                "its agent has no socket (SKA_TANGO_EVENT_AGENT_SOCKET=off): ask it through its "
+                "admin device: ska-tango-event-monitor %.200s",
+                name);
+        else
+            say(refusal, "its agent has no socket (SKA_TANGO_EVENT_AGENT_SOCKET=off): restart it "
+                         "without that variable");
+        return because(refusal, "agent has no socket");
+    }
+    if (facts->process.is_unnoticed) {
+        say(refusal, "its agent isn't told of its subscriptions, since its libtango calls its own "
+                     "functions directly, as Ubuntu's: restart it without the agent, and attach to "
+                     "it then");
+        return because(refusal, "agent isn't told");
+    }
+    if (facts->process.is_server)
+        say(refusal, "its agent is asleep until the server is ready: try again");
+    else
+        say(refusal, "its agent is asleep, as there is nothing to watch yet: it begins by itself "
+                     "with the first subscription");
+    return because(refusal, "agent is asleep");
+}
+
 static bool has_agent(const facts_t *facts, refusal_t *refusal)
 {
     const process_t *process = &facts->process;
     const char *since = process->agent == PROCESS_AGENT_LATE ? "" : ", since it was started";
+    char name[64];
     switch (process->state) {
     case PROCESS_WATCHING:
         say(refusal, "the agent is there already%s: ask it: " PROGRAM " query %ld", since,
             (long)process->pid);
         return because(refusal, "agent is there");
     case PROCESS_ASLEEP:
-        say(refusal,
-            "the agent is there already%s, and has nothing to watch yet, or is switched off: it "
-            "begins with the first subscription, unless SKA_TANGO_EVENT_AGENT or "
-            "SKA_TANGO_EVENT_AGENT_SOCKET in the environment of the process forbid it, or its "
-            "libtango calls itself directly (-Bsymbolic-functions, as Ubuntu's) and it is a "
-            "client: start it without the agent then, and attach to it",
-            since);
-        return because(refusal, "agent is asleep");
+        return is_asleep(facts, refusal);
     case PROCESS_STATE_UNKNOWN:
     case PROCESS_DETACHED:
     default:
-        say(refusal, "the agent is there already%s, but doesn't answer: it may be another user's",
-            since);
+        name_user(facts, name, sizeof name);
+        if (facts->own_user != 0 && is_of_another_user(facts))
+            say(refusal,
+                "the agent is there already%s, but doesn't answer: it belongs to user %s: run this "
+                "as that user, or as root",
+                since, name);
+        else
+            say(refusal,
+                "the agent is there already%s, but doesn't answer: the process is very busy, or "
+                "about to end; try again",
+                since);
         return because(refusal, "agent doesn't answer");
     }
 }
 
 /* ---- it isn't allowed ---- */
-
-static bool is_of_another_user(const facts_t *facts)
-{
-    for (size_t i = 0; i < 3; i++)
-        if (facts->users[i] != facts->own_user)
-            return true;
-    return false;
-}
-
-static void name_user(const facts_t *facts, char *name, size_t size)
-{
-    char text[64];
-    user_name(facts->process.user, text, sizeof text);
-    show_text(text, name, size);
-}
 
 static bool is_of_yama(const facts_t *facts, refusal_t *refusal)
 {
