@@ -100,6 +100,12 @@ def status_of(pid, key):
     return re.search(rf"^{key}:\s*(\S+)", text, re.M)[1]
 
 
+def agents_in(pid):
+    """How many agents are loaded there."""
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    return len({line.split()[4] for line in maps.splitlines() if "ska-tango-event-agent" in line})
+
+
 def event_count(server):
     """Of its only subscription; 0 as long as the agent doesn't know it."""
     callbacks = (ask(server)["client"] or {}).get("event_callbacks") or {}
@@ -179,8 +185,13 @@ def test_a_server_that_is_running(launch, servers, database, instance, kind):
     assert pretty.startswith('{\n  "version": 1,\n') and json.loads(pretty)["client"]
     identity = json.loads(launch("query", pid, "Identify").stdout)
     assert (identity["pid"], identity["commands"], identity["loaded"]) == (pid, "added", "late")
-    again = launch("attach", pid)
-    assert again.returncode == 1 and "agent is there already" in again.stderr
+    for options, said in (([], ""), (["--perf", "--log", "info"], " (--perf, --schema and --log are as they were)")):
+        again = launch("attach", *options, pid)
+        assert (again.returncode, again.stderr) == (0, "")
+        assert again.stdout == (
+            f"{pid} (dserver/{sub.server_name}): attached already{said}; its commands are on the admin device\n"
+        )
+    assert agents_in(pid) == 1
 
 
 def test_detach_and_attach_again(launch, servers, database, instance):
@@ -233,11 +244,15 @@ def test_several_at_once(launch, servers, spawn):
         assert "version" not in json.loads(other.admin_proxy().QueryEventSystem()), "--schema legacy"
 
 
-def test_an_agent_from_the_start(launch, servers, launcher_bin, refuse):
+def test_an_agent_from_the_start(launch, servers, launcher_bin):
     pub = servers.publisher(launcher=launcher_bin)
     entry = listed(launch)[pub.pid]
     assert (entry["agent"], entry["server"]) == ("at start", pub.server_name)
-    refuse(pub.pid, "the agent is there already, since it was started")
+    for option, said in (("--dry-run", ""), ("--perf", " (--perf, --schema and --log are as they were); its comm")):
+        result = launch("attach", option, pub.pid)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert f"): attached already, since it was started{said}" in result.stdout
+    assert agents_in(pub.pid) == 1 and not samples_are_taken(launch, pub)
     result = launch("detach", pub.pid)
     assert (result.returncode, result.stderr) == (0, "")
     assert listed(launch)[pub.pid]["state"] == "detached"

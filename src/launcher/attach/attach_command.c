@@ -174,6 +174,20 @@ static bool attach_again(const attach_t *self, process_t *process)
                                : "attached again");
 }
 
+/* It watches, or will: nothing is loaded, and nothing is wrong. */
+static bool attached_already(const attach_t *self, process_t *process)
+{
+    char done[128];
+    const bool is_changed = self->perf || self->schema != NULL || self->log != NULL;
+    snprintf(done, sizeof done, "attached already%s%s",
+             process->agent == PROCESS_AGENT_AT_START ? ", since it was started" : "",
+             is_changed ? " (--perf, --schema and --log are as they were)" : "");
+    if (!self->dry_run)
+        return finish(process, done);
+    asking_done(process, done);
+    return true;
+}
+
 static bool load(const attach_t *self, process_t *process)
 {
     char error[ERROR_SIZE];
@@ -186,10 +200,13 @@ static bool load(const attach_t *self, process_t *process)
             asking_done(process, "would be attached");
             return true;
         }
-        return asking_failed(process, error);
+        return result == INJECTION_LOADED ? attached_already(self, process)
+                                          : asking_failed(process, error);
     }
     result = injection_load(process->pid, self->library.data, self->library.size, self->may_be_lost,
                             &times, error, sizeof error);
+    if (result == INJECTION_LOADED) /* by somebody else, meanwhile */
+        return attached_already(self, process);
     if (result != INJECTION_OK)
         return asking_failed(process, error);
     snprintf(done, sizeof done, "attached, %.1f ms", times.stopped_us / 1000);
@@ -202,6 +219,8 @@ static bool attach_to(const attach_t *self, pid_t pid)
     refusal_t refusal;
     facts_read(&facts, &facts_of_this_machine, pid);
     process_ask(&facts.process, request_s);
+    if (facts.process.state == PROCESS_WATCHING)
+        return attached_already(self, &facts.process);
     if (refusal_find(&facts, &refusal))
         return asking_failed(&facts.process, refusal.line);
     return facts.process.agent != PROCESS_AGENT_NONE ? attach_again(self, &facts.process)
