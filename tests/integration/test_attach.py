@@ -521,6 +521,40 @@ def test_without_root(servers, public):
     assert ask(pub)["agent"]["pid"] == pub.pid
 
 
+# ---- seccomp ----
+
+# Becomes a command under a filter that allows everything.
+FILTERED = """
+import ctypes, os, struct, sys
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
+allow = struct.pack("<HBBI", 6, 0, 0, 0x7fff0000)
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0 and prctl(22, 2, ctypes.byref(Program(1, allow))) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+WITHOUT_SYS_ADMIN = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+
+
+@as_root
+def test_filters_that_cannot_be_read(launch, servers, refuse):
+    """That needs rights that no container has: list and attach say the same."""
+    argv = [PYTHON, "-c", FILTERED, PYTHON, "-B", SERVERS / "publisher.py"]
+    pub = servers.add(argv, "filtered", {"Publisher": ["test/pub/1"]})
+    assert status_of(pub.pid, "Seccomp") == "2"
+    refuse(
+        pub.pid, "run this as root of the machine, or use --yes-i-may-lose-it", "memfd_create",
+        prefix=WITHOUT_SYS_ADMIN,
+    )  # fmt: skip
+    entry = listed(launch, prefix=WITHOUT_SYS_ADMIN)[pub.pid]
+    assert (entry["can_attach"], entry["reason"]) == (False, "seccomp filters can't be read")
+    assert "--yes-i-may-lose-it" in entry["advice"]
+    assert listed(launch)[pub.pid]["can_attach"]
+    result = launch("attach", "--yes-i-may-lose-it", pub.pid, prefix=WITHOUT_SYS_ADMIN)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ask(pub)["agent"]["pid"] == pub.pid
+
+
 # ---- the launcher ----
 
 

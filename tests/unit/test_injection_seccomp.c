@@ -122,7 +122,8 @@ static void names_what_is_denied(void **state)
     assert_int_equal(check(SYS_memfd_create, SECCOMP_RET_USER_NOTIF, reason, sizeof reason),
                      SECCOMP_UNKNOWN);
     assert_string_equal(reason,
-                        "its seccomp filters let another program decide about memfd_create");
+                        "its seccomp filters let another program decide about memfd_create: use "
+                        "--yes-i-may-lose-it if you know that it allows that");
     assert_int_equal(check(SYS_epoll_wait, SECCOMP_RET_KILL_PROCESS, reason, sizeof reason),
                      SECCOMP_DENIED);
     /* The agent does without it. */

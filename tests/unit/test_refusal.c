@@ -14,6 +14,7 @@ enum { PID_NUMBER = 999999901, USER = 888888 };
 
 #define DAC_OVERRIDE ((uint64_t)1 << 1)
 #define SYS_PTRACE   ((uint64_t)1 << 19)
+#define SYS_ADMIN    ((uint64_t)1 << 21)
 
 /* ---- the decision ---- */
 
@@ -184,6 +185,29 @@ static void what_cannot_work(void **state)
             strcpy(facts.process.other_libtango, "/m/lib\ntango"));
     REFUSED("shadow stack", "ska-tango-event-agent run", facts.has_shadow_stack = true);
     REFUSED("seccomp", "strict", facts.seccomp = 1);
+}
+
+static void filters_that_cannot_be_read(void **state)
+{
+    (void)state;
+    facts_t facts = good();
+    refusal_t refusal;
+    assert_false(refusal_find_filters(&facts, &refusal));
+    facts.seccomp = 2;
+    assert_true(refusal_find_filters(&facts, &refusal));
+    assert_string_equal(refusal.reason, "seccomp filters can't be read");
+    assert_non_null(strstr(refusal.line, "--yes-i-may-lose-it"));
+    facts.own_capabilities = SYS_ADMIN;
+    assert_false(refusal_find_filters(&facts, &refusal));
+    /* In a container, as a rule. */
+    facts.own_seccomp = 2;
+    assert_true(refusal_find_filters(&facts, &refusal));
+    facts.own_seccomp = 0;
+    facts.are_we_away = true;
+    assert_true(refusal_find_filters(&facts, &refusal));
+    /* Nothing is loaded where a detached agent is. */
+    facts.process.agent = PROCESS_AGENT_LATE;
+    assert_false(refusal_find_filters(&facts, &refusal));
 }
 
 /* ---- the facts ---- */
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test(what_is_traced),
         cmocka_unit_test(what_is_not_allowed),
         cmocka_unit_test(what_cannot_work),
+        cmocka_unit_test(filters_that_cannot_be_read),
         cmocka_unit_test_setup_teardown(the_status_is_read, begin, end),
         cmocka_unit_test_setup_teardown(the_environment_of_an_agent_is_read, begin, end),
         cmocka_unit_test_setup_teardown(kernel_threads_are_known, begin, end),

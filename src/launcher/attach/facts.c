@@ -6,9 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, CAPABILITY_DAC_OVERRIDE = 1, CAPABILITY_SYS_PTRACE = 19 };
+enum {
+    PATH_SIZE = 4096,
+    CAPABILITY_DAC_OVERRIDE = 1,
+    CAPABILITY_SYS_PTRACE = 19,
+    CAPABILITY_SYS_ADMIN = 21
+};
+
+/* The number of the machine's own user namespace. Source: PROC_USER_INIT_INO of Linux, proc_ns.h.
+ */
+static const ino_t first_user_namespace = 0xEFFFFFFD;
 
 const facts_places_t facts_of_this_machine = {.proc = PROCESS_PROC, .cgroups = "/sys/fs/cgroup"};
 
@@ -20,6 +30,14 @@ bool facts_may_trace_all(const facts_t *self)
 bool facts_may_open_all(const facts_t *self)
 {
     return (self->own_capabilities >> CAPABILITY_DAC_OVERRIDE & 1) != 0;
+}
+
+/* Source: ptrace(2), PTRACE_SECCOMP_GET_FILTER, and seccomp_get_filter() in Linux'
+ * kernel/seccomp.c. */
+bool facts_may_read_filters(const facts_t *self)
+{
+    return (self->own_capabilities >> CAPABILITY_SYS_ADMIN & 1) != 0 && self->own_seccomp == 0 &&
+           !self->are_we_away;
 }
 
 /* Reads a small file; how much, -1 if it can't be read. NUL-terminated in any case. */
@@ -211,11 +229,15 @@ static void read_ourselves(facts_t *self, const facts_places_t *places)
 {
     char path[PATH_SIZE];
     char text[PATH_SIZE];
+    struct stat namespace;
     snprintf(path, sizeof path, "%s/sys/kernel/yama/ptrace_scope", places->proc);
     self->ptrace_scope = read_text(path, text, sizeof text) > 0 ? (int)strtol(text, NULL, 10) : -1;
     snprintf(path, sizeof path, "%s/self/status", places->proc);
     read_text(path, text, sizeof text);
     self->own_capabilities = bits_of(text, "CapEff:");
+    self->own_seccomp = (int)number_of(text, "Seccomp:", 0);
+    snprintf(path, sizeof path, "%s/self/ns/user", places->proc);
+    self->are_we_away = stat(path, &namespace) == 0 && namespace.st_ino != first_user_namespace;
     self->own_pid = getpid();
     self->own_user = geteuid();
 }

@@ -46,6 +46,8 @@ typedef struct {
     pid_t own_pid;
     uid_t own_user;            /* the effective one */
     uint64_t own_capabilities; /* CapEff */
+    int own_seccomp;
+    bool are_we_away; /* in a user namespace of our own: our capabilities are good for that only */
 } facts_t;
 
 /* Reads them. The agent isn't asked (process_ask()). */
@@ -54,5 +56,9 @@ void facts_read(facts_t *self, const facts_places_t *places, pid_t pid);
 /* Whether we have CAP_SYS_PTRACE; and CAP_DAC_OVERRIDE, which opens others' files in /proc. */
 bool facts_may_trace_all(const facts_t *self);
 bool facts_may_open_all(const facts_t *self);
+
+/* Whether we may read seccomp filters: with the machine's CAP_SYS_ADMIN, and no filter of our own.
+ */
+bool facts_may_read_filters(const facts_t *self);
 
 #endif

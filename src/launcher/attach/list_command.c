@@ -61,8 +61,11 @@ static bool read_listing(listing_t *self, char *error, size_t error_size)
         facts_read(facts, &facts_of_this_machine, list.processes[i].pid);
         process_ask_within(&facts->process, patience_s, &left);
         /* It may have ended meanwhile. */
-        if (facts->result == PROCESS_READ)
-            refusal_find(facts, &self->refusals[self->count++]);
+        if (facts->result != PROCESS_READ)
+            continue;
+        refusal_t *refusal = &self->refusals[self->count++];
+        if (!refusal_find(facts, refusal))
+            refusal_find_filters(facts, refusal);
     }
     process_list_clear(&list);
     return ok;

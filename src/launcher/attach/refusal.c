@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "launcher/attach/process_name.h"
+#include "launcher/attach/seccomp_check.h"
 #include "launcher/console.h"
 #include "process/user_name.h"
 
@@ -323,4 +324,14 @@ bool refusal_find(const facts_t *facts, refusal_t *refusal)
         return facts->process.state != PROCESS_DETACHED && has_agent(facts, refusal);
     return is_traced(facts, refusal) || is_forbidden(facts, refusal) ||
            has_other_libraries(facts, refusal) || is_hardened(facts, refusal);
+}
+
+bool refusal_find_filters(const facts_t *facts, refusal_t *refusal)
+{
+    *refusal = (refusal_t){0};
+    if (facts->process.agent != PROCESS_AGENT_NONE || facts->seccomp == 0 ||
+        facts_may_read_filters(facts))
+        return false;
+    say(refusal, SECCOMP_UNREADABLE);
+    return because(refusal, "seccomp filters can't be read");
 }

@@ -20,4 +20,11 @@ typedef struct {
  */
 bool refusal_find(const facts_t *facts, refusal_t *refusal);
 
+/*
+ * Likewise, for one that isn't refused, what attach finds out only by trying, and what it can be
+ * told to do all the same: whether its seccomp filters can't be read. What readable ones forbid
+ * isn't known before a thread of the process is stopped.
+ */
+bool refusal_find_filters(const facts_t *facts, refusal_t *refusal);
+
 #endif

@@ -110,7 +110,9 @@ static seccomp_check_t judge(const call_t *call, uint32_t result, char *reason, 
         return SECCOMP_DENIED;
     case SECCOMP_RET_USER_NOTIF:
     case SECCOMP_RET_TRACE:
-        snprintf(reason, reason_size, "its seccomp filters let another program decide about %s",
+        snprintf(reason, reason_size,
+                 "its seccomp filters let another program decide about %s: use "
+                 "--yes-i-may-lose-it if you know that it allows that",
                  call->name);
         return SECCOMP_UNKNOWN;
     default:
@@ -181,10 +183,13 @@ seccomp_check_t seccomp_check_thread(pid_t thread, char *reason, size_t reason_s
     if (programs == NULL ||
         tracing_stop(thread, read_programs, programs, &stopped_us) != TRACING_DONE)
         result = SECCOMP_BUSY;
+    else if (programs->error == EACCES)
+        snprintf(reason, reason_size, SECCOMP_UNREADABLE);
     else if (programs->error != 0)
-        snprintf(reason, reason_size, "it has seccomp filters that can't be read (%s)",
-                 programs->error == EACCES ? "that needs CAP_SYS_ADMIN"
-                                           : strerror(programs->error));
+        snprintf(reason, reason_size,
+                 "its seccomp filters can't be read (%s): use --yes-i-may-lose-it if you know that "
+                 "they allow memfd_create",
+                 strerror(programs->error));
     else
         result = seccomp_check_programs(programs->programs, programs->count, reason, reason_size);
     for (size_t i = 0; programs != NULL && i < programs->count; i++)

@@ -31,6 +31,11 @@ typedef struct {
 seccomp_check_t seccomp_check_programs(const seccomp_program_t *programs, size_t count,
                                        char *reason, size_t reason_size);
 
+/* Why they can't be read, as a rule, and what to do. */
+#define SECCOMP_UNREADABLE                                                                         \
+    "its seccomp filters can't be read: run this as root of the machine, or use "                  \
+    "--yes-i-may-lose-it if you know that they allow memfd_create"
+
 /* Those of a thread, which is stopped for them. */
 seccomp_check_t seccomp_check_thread(pid_t thread, char *reason, size_t reason_size);
 
