@@ -16,7 +16,7 @@ from pathlib import Path
 import late_agents
 import pytest
 from agent_answers import BUILT_IN_COMMANDS, ask
-from tango_servers import PYTHON, SERVERS, clean_environment, die_with_parent, wait_for
+from tango_servers import PYTHON, ROOT, SERVERS, clean_environment, die_with_parent, wait_for
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user, too")
@@ -271,7 +271,7 @@ def test_servers_are_found_by_name(launch, servers, instance):
     assert f"several processes are server {first.server_name}: {pids};" in result.stderr
     result = launch("query", "--server", "no-such-server/here")
     assert (result.returncode, result.stdout) == (1, "")
-    assert "no server no-such-server/here is running here" in result.stderr
+    assert result.stderr.endswith("no server no-such-server/here is running here; see ska-tango-event-agent list\n")
     assert result.stderr.count("\n") == 1
     assert launch("detach", "--server", "nothing").returncode == 2
 
@@ -292,6 +292,13 @@ def test_names_that_are_meant_to_deceive(launch, spawn, name):
     assert listed(launch)[process.pid]["program"]
     result = launch("query", process.pid)
     assert result.returncode == 1 and result.stderr.count("\n") == 1 and "\033" not in result.stderr
+
+
+def test_the_manual_has_the_keys_of_the_json(launch, servers):
+    pub = servers.publisher()
+    manual = (ROOT / "docs" / "man" / "ska-tango-event-agent.1").read_text(encoding="utf-8")
+    section = manual.split("\n.Sh JSON\n")[1].split("\n.Sh ")[0]
+    assert list(listed(launch)[pub.pid]) == re.findall(r"^\.It Ql (\w+)$", section, re.M)
 
 
 def test_columns_line_up(launch, servers):
@@ -484,6 +491,14 @@ def test_another_users(servers, public):
     result = subprocess.run([*AS_NOBODY, launcher, "attach", str(pub.pid)], **run)
     assert (result.returncode, result.stdout) == (1, "")
     assert "it belongs to user root: run this as that user, or as root" in result.stderr
+    result = subprocess.run([*AS_NOBODY, launcher, "attach", "--server", pub.server_name], **run)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "as far as can be seen: if it belongs to another user, run this as root; see" in result.stderr
+    # Root of a container can do no more than it does.
+    as_its_root = ["unshare", "--user", "--map-root-user"]
+    if subprocess.run([*as_its_root, "true"], check=False).returncode == 0:
+        result = subprocess.run([*as_its_root, launcher, "attach", "--server", pub.server_name], **run)
+        assert result.returncode == 1 and "user" not in result.stderr
     result = subprocess.run([*AS_NOBODY, launcher, "list"], **run)
     assert result.returncode == 0
     assert str(pub.pid) not in result.stdout.split()

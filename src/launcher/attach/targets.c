@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "launcher/attach/facts.h"
 #include "launcher/console.h"
 #include "process/process_list.h"
 
@@ -52,6 +54,19 @@ static void list_pids(const process_list_t *list, const char *name, char *text, 
                                  (long)found->pid);
 }
 
+/* How a server that wasn't found might be found all the same: "" if it couldn't be. */
+static const char *chance_of(const process_list_t *list)
+{
+    facts_t ourselves;
+    facts_read(&ourselves, &facts_of_this_machine, getpid());
+    if (list->unseen == 0 || facts_may_trace_all(&ourselves))
+        return "";
+    return geteuid() == 0 ? ", as far as can be seen: if it belongs to another user, "
+                            "CAP_SYS_PTRACE is missing here"
+                          : ", as far as can be seen: if it belongs to another user, run this as "
+                            "root";
+}
+
 static targets_result_t add_found(targets_t *self, const process_list_t *list, const char *name)
 {
     char pids[256];
@@ -59,9 +74,7 @@ static targets_result_t add_found(targets_t *self, const process_list_t *list, c
     show_text(name, shown, sizeof shown);
     const process_t *found = process_list_next_server(list, name, NULL);
     if (found == NULL) {
-        complain("no server %s is running here%s; see " PROGRAM " list", shown,
-                 list->unseen > 0 ? ", as far as can be seen: some processes are other users'"
-                                  : "");
+        complain("no server %s is running here%s; see " PROGRAM " list", shown, chance_of(list));
         return TARGETS_NOT_FOUND;
     }
     if (process_list_next_server(list, name, found) != NULL) {
