@@ -49,31 +49,59 @@ enum { OTHER_USER = 65534 };
 /* Whose the next process is; 0: the test's own. */
 static uid_t next_user;
 
-/* Answers Identify and QueryEventAgent with these. Ended with end(). */
-static pid_t begin(const char *identity, const char *query)
+static struct sockaddr_un address;
+static socklen_t address_size;
+
+/* Binds a socket as an agent's. Exits on failure. */
+static int listen_as_agent(int backlog)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int ready[2];
+    const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    address.sun_family = AF_UNIX;
+    const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
+                                "ska-tango-event-agent/%ld/0123456789abcdef", (long)getpid());
+    address_size = (socklen_t)(sizeof address.sun_family + 1 + (size_t)length);
+    if (bind(listening, (struct sockaddr *)&address, address_size) != 0 ||
+        listen(listening, backlog) != 0)
+        _exit(1);
+    return listening;
+}
+
+/* What a forked process says when it listens. */
+static int ready[2];
+
+static void say_ready(void)
+{
+    if (write(ready[1], "", 1) != 1)
+        _exit(1);
+}
+
+/* Forks; in the parent, waits until the child is ready. */
+static pid_t fork_agent(void)
+{
     char byte = 0;
     assert_int_equal(pipe(ready), 0);
     const pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
-        if (next_user != 0 && setuid(next_user) != 0)
-            _exit(1);
-        const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
-                                    "ska-tango-event-agent/%ld/0123456789abcdef", (long)getpid());
-        const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (bind(listening, (struct sockaddr *)&address,
-                 (socklen_t)(sizeof address.sun_family + 1 + (size_t)length)) != 0 ||
-            listen(listening, 4) != 0 || write(ready[1], "", 1) != 1)
-            _exit(1);
-        answer_all(listening, identity, query);
-    }
+    if (pid == 0)
+        return 0;
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
     close(ready[1]);
     return pid;
+}
+
+/* Answers Identify and QueryEventAgent with these. Ended with end(). */
+static pid_t begin(const char *identity, const char *query)
+{
+    const pid_t pid = fork_agent();
+    if (pid > 0)
+        return pid;
+    if (next_user != 0 && setuid(next_user) != 0)
+        _exit(1);
+    const int listening = listen_as_agent(4);
+    say_ready();
+    answer_all(listening, identity, query);
+    return 0;
 }
 
 static void end(pid_t pid)
@@ -380,31 +408,16 @@ static void test_selections(void **state)
 /* Listens as an agent does, and lets nobody in. */
 static pid_t begin_full(void)
 {
-    int ready[2];
-    char byte = 0;
-    assert_int_equal(pipe(ready), 0);
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
-        const int length = snprintf(address.sun_path + 1, sizeof address.sun_path - 1,
-                                    "ska-tango-event-agent/%ld/0123456789abcdef", (long)getpid());
-        const socklen_t size = (socklen_t)(sizeof address.sun_family + 1 + (size_t)length);
-        const int listening = socket(AF_UNIX, SOCK_STREAM, 0);
-        if (bind(listening, (struct sockaddr *)&address, size) != 0 || listen(listening, 0) != 0)
-            _exit(1);
-        while (connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&address,
-                       size) == 0)
-            ;
-        if (write(ready[1], "", 1) != 1)
-            _exit(1);
-        for (;;)
-            pause();
-    }
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    close(ready[1]);
-    return pid;
+    const pid_t pid = fork_agent();
+    if (pid > 0)
+        return pid;
+    listen_as_agent(0);
+    while (connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&address,
+                   address_size) == 0)
+        ;
+    say_ready();
+    for (;;)
+        pause();
 }
 
 /* However many let nobody in, all are asked in the time that is given. */
