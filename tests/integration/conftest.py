@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def pytest_collection_modifyitems(items):
         if mark and tango_servers.SANITIZERS:
             item.add_marker(pytest.mark.skip(reason=f"not under the sanitizers: {mark.args[0]}"))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True)
+def _a_test_that_hangs_ends(request):
+    """With its process, some minutes after all stacks were printed: the other tests are still to be run."""
+    timer = threading.Timer(2 * float(request.config.getini("faulthandler_timeout")), os._exit, [70])
+    timer.daemon = True
+    timer.start()
+    yield
+    timer.cancel()
 
 
 @pytest.fixture(scope="session")
