@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 /* A library that no loader loads, so that it can be tried again and again. */
 static const char bad[] = "no library";
 
+static volatile int32_t *taken; /* the number that a target has taken for another file */
 static char *library;
 static size_t library_size;
 
@@ -152,6 +154,54 @@ static void no_wait_sleeps_through_a_signal(void **state)
     assert_int_equal(target.report->differences, 0);
     assert_int_equal(target.report->wrong, 0);
     assert_int_equal(injection_target_end(&target), 0);
+}
+
+/* Puts a pipe where the library's file is: as who closes all descriptors, and opens others. */
+static void *take_numbers(void *unused)
+{
+    int ends[2];
+    (void)unused;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        _exit(1);
+    for (int file = ends[1] + 1;; file = file < ends[1] + 8 ? file + 1 : ends[1] + 1) {
+        char path[64];
+        char target[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+        if (readlink(path, target, sizeof target - 1) <= 0 || strncmp(target, "/memfd:", 7) != 0)
+            continue;
+        if (dup2(ends[0], file) == file)
+            *taken = file;
+    }
+    return NULL;
+}
+
+static void start_taking_numbers(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, take_numbers, NULL);
+}
+
+/* What has the file's number by then isn't closed, and not loaded: that would wait for ever. */
+static void closes_nothing_else(void **state)
+{
+    (void)state;
+    char path[64];
+    char error[512] = "";
+    char shown[64] = "";
+    taken = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    injection_target_t target = injection_target_start(TARGET_EPOLL, start_taking_numbers);
+    for (int i = 0; i < 20 && *taken == 0; i++)
+        load(target.pid, bad, sizeof bad, error, sizeof error);
+    assert_true(*taken > 0);
+    for (int i = 0; i < 1000 && threads_status(target.pid, 0, "Threads", 10, 0) > 2; i++)
+        usleep(10000);
+    assert_int_equal(threads_status(target.pid, 0, "Threads", 10, 0), 2);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)target.pid, (int)*taken);
+    assert_true(readlink(path, shown, sizeof shown - 1) > 0);
+    assert_memory_equal(shown, "pipe:", 5);
+    assert_int_equal(target.report->differences, 0);
+    assert_int_equal(injection_target_end(&target), 0);
+    munmap((void *)taken, 4096);
 }
 
 /* The C library's signal for pthread_cancel, whose handler would end the thread wherever it is. */
@@ -454,6 +504,7 @@ int main(void)
         cmocka_unit_test(nothing_changes),
         cmocka_unit_test(signals_come_through),
         cmocka_unit_test(no_wait_sleeps_through_a_signal),
+        cmocka_unit_test(closes_nothing_else),
         cmocka_unit_test(is_cancelled_nowhere_else),
         cmocka_unit_test(killed_at_any_moment),
         cmocka_unit_test(two_at_once),

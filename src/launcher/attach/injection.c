@@ -374,6 +374,10 @@ static injection_result_t judge_loader(injection_t *self)
     mailbox_t *mailbox = &self->mailbox;
     if (mailbox->handle != 0)
         return INJECTION_OK;
+    if (mailbox->file < 0)
+        return fail(
+            self, INJECTION_NO_MEMORY_FILE,
+            "it closes files that it doesn't know, and has closed the library's; try again");
     if (mailbox->go == LOADER_GO_LATE)
         return fail(self, INJECTION_FAILED, "this machine is too busy; try again");
     mailbox->text[sizeof mailbox->text - 1] = '\0';

@@ -14,8 +14,8 @@ static_assert(sizeof(mailbox_t) == 512 && offsetof(mailbox_t, waiter_state) == 8
 static_assert(sizeof(payload_t) == 112, "as the code below has it");
 
 /*
- * System calls of x86-64 Linux: 3 close, 9 mmap, 11 munmap, 14 rt_sigprocmask, 35 nanosleep,
- * 127 rt_sigpending, 157 prctl, 186 gettid, 319 memfd_create.
+ * System calls of x86-64 Linux: 3 close, 5 fstat, 9 mmap, 11 munmap, 14 rt_sigprocmask, 35
+ * nanosleep, 127 rt_sigpending, 157 prctl, 186 gettid, 319 memfd_create.
  *
  * The waiter. It runs on a stack of its own: it may have little left. The vector registers are
  * saved there, too (xsave needs zeros in its header, as fresh memory has them): a system call keeps
@@ -151,10 +151,13 @@ __asm__(".pushsection .rodata\n"
         "    jmp *%rcx\n"
         /*
          * The loader: void *(void *). All signals are blocked, as in the waiter. rbx: the mailbox;
-         * r12: the file; rbp: how often it still waits, 2,000 times for 1 ms and a bit.
+         * r12: the file; rbp: how often it still waits, 2,000 times for 1 ms and a bit; on the
+         * stack: what fstat says of the file, at first and now. A process that closes what it
+         * doesn't know may have a file of its own by that number then, which is left alone.
          */
         "payload_loader:\n"
         "    push %rbp\n    push %rbx\n    push %r12\n"
+        "    sub $304, %rsp\n"
         "    mov constant_mailbox(%rip), %rbx\n"
         "    mov %fs:0x10, %rdi\n" /* pthread_self() */
         "    call *constant_pthread_detach(%rip)\n"
@@ -175,6 +178,10 @@ __asm__(".pushsection .rodata\n"
         "    mov %rax, %r12\n"
         "    test %rax, %rax\n"
         "    js 7f\n"
+        "    mov $5, %eax\n"
+        "    mov %r12, %rdi\n"
+        "    mov %rsp, %rsi\n"
+        "    syscall\n"
         "    movl $2, 32(%rbx)\n" /* LOADER_FILE */
         "    mov $2000, %ebp\n"
         "1:  cmpl $0, 56(%rbx)\n"
@@ -190,7 +197,11 @@ __asm__(".pushsection .rodata\n"
         "    test %eax, %eax\n"
         "    jz 6f\n"
         "    movl $1, 56(%rbx)\n"
-        "2:  lea 64(%rbx), %rdi\n"
+        "2:  call 8f\n"
+        "    je 3f\n"
+        "    movq $-9, 40(%rbx)\n" /* -EBADF */
+        "    jmp 7f\n"
+        "3:  lea 64(%rbx), %rdi\n"
         "    mov constant_dlopen_flags(%rip), %rsi\n"
         "    call *constant_dlopen(%rip)\n"
         "    mov %rax, 48(%rbx)\n"
@@ -210,13 +221,29 @@ __asm__(".pushsection .rodata\n"
         "    cmp $399, %edx\n"
         "    jne 4b\n"
         "    movb $0, 112(%rbx,%rdx)\n"
-        "6:  mov $3, %eax\n"
+        "6:  call 8f\n"
+        "    jne 7f\n"
+        "    mov $3, %eax\n"
         "    mov %r12, %rdi\n"
         "    syscall\n"
         "7:  movl $3, 32(%rbx)\n" /* LOADER_DONE */
         "    xor %eax, %eax\n"
+        "    add $304, %rsp\n"
         "    pop %r12\n    pop %rbx\n    pop %rbp\n"
         "    ret\n"
+        /* Whether the number is still the file's: equal (device, inode). */
+        "8:  mov $5, %eax\n"
+        "    mov %r12, %rdi\n"
+        "    lea 152(%rsp), %rsi\n"
+        "    syscall\n"
+        "    test %eax, %eax\n"
+        "    jne 9f\n"
+        "    mov 8(%rsp), %rax\n"
+        "    cmp %rax, 152(%rsp)\n"
+        "    jne 9f\n"
+        "    mov 16(%rsp), %rax\n"
+        "    cmp %rax, 160(%rsp)\n"
+        "9:  ret\n"
         "payload_end:\n"
         ".popsection\n");
 

@@ -54,7 +54,7 @@ typedef struct {
     int64_t created; /* 0: the loader was started; < 0: no memory; > 0: pthread_create's error */
     uint32_t loader_state;
     int32_t loader_thread;
-    int64_t file;    /* the descriptor, or minus an errno */
+    int64_t file;    /* the descriptor, or minus an errno; -EBADF: somebody has closed it */
     uint64_t handle; /* what dlopen returned */
     uint32_t go;
     uint32_t has_mask; /* the waiter's signals may be blocked already; then mask is its own */
