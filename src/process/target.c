@@ -11,7 +11,7 @@
 enum {
     OBJECTS_MAX = 4096,
     MAPPINGS_MAX = 1 << 20, /* as many as Linux allows, and more */
-    SYMBOLS_MAX = 1 << 20,
+    CHAIN_MAX = 4096,       /* symbols of a hash bucket; usual libraries have up to a dozen */
     SLOTS_MAX = 1 << 20,
     DYNAMIC_MAX = 256,
     PAGE = 4096
@@ -264,7 +264,7 @@ static bool find_symbol(const target_t *self, const dynamic_t *dynamic, const ch
     if (!target_read(self, buckets + (uint64_t)(hash % head[0]) * 4, &index, sizeof index) ||
         index < head[1])
         return false;
-    for (size_t i = 0; i < SYMBOLS_MAX; i++, index++) {
+    for (size_t i = 0; i < CHAIN_MAX; i++, index++) {
         uint32_t chain = 0;
         Elf64_Sym symbol;
         if (!target_read(self, chains + (uint64_t)(index - head[1]) * 4, &chain, sizeof chain))
