@@ -366,7 +366,8 @@ def test_the_command_itself(launcher_bin):
 
 def test_no_libtango(launch, refuse, spawn):
     sleeper = spawn("sleep", "1000")
-    wait_for(lambda: os.readlink(f"/proc/{sleeper.pid}/exe").endswith("sleep"))
+    maps = Path(f"/proc/{sleeper.pid}/maps")
+    wait_for(lambda: "/libc." in maps.read_text(encoding="utf-8"), what="its libraries to be loaded")
     refuse(sleeper.pid, "(sleep)", "no libtango is loaded")
     assert sleeper.pid not in listed(launch)
     result = launch("query", sleeper.pid)
