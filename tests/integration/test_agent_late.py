@@ -203,6 +203,7 @@ def test_a_preloaded_agent_can_be_switched_off_and_on_again(servers, database):
 def test_commands_of_a_busy_admin_device_are_removed_later(servers, again):
     """Tango waits for 3.2 s for the device, and gives up."""
     publisher = servers.cpp_publisher(agent=True)
+    wait_for(lambda: addresses(publisher.pid), 30, "its socket")
     pub(publisher).HoldAdminDevice(6)
     request(publisher.pid, "Detach")
     assert OURS <= commands(publisher)

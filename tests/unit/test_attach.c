@@ -137,8 +137,8 @@ static void *use_gate_often(void *unused)
     pthread_barrier_wait(&barrier);
     command_gate_begin(original.libtango);
     for (int i = 0; i < 100 * SWITCHES; i++) {
-        command_gate_changing();
-        command_gate_changed();
+        command_gate_close_with_monitor();
+        command_gate_open();
     }
     command_gate_end();
     return NULL;

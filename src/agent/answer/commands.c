@@ -165,16 +165,22 @@ static tango_addition_t change_commands(bool device_is_held)
     return result;
 }
 
+/* Where somebody may read the list of commands for ever (a thread that waits for a disk), not every
+ * client is to wait for that. */
+static const int64_t again_ns = 2000000000;
+
 /*
  * The thread that comes here holds the admin device's monitor, so commands can be added without
  * waiting: no thread of ours ever waits for it. (One that did would also delay the server's end.)
  */
 static void *hook_command_handler(void *device_class, void *device, void *command, void *argument)
 {
+    static int64_t not_before_ns;
     if (atomic_load_explicit(&pending, memory_order_acquire) &&
         commands_abi_is_admin_device(device) && pthread_mutex_trylock(&change_mutex) == 0) {
-        if (atomic_load(&pending)) {
+        if (atomic_load(&pending) && clock_monotonic_ns() >= not_before_ns) {
             tango_addition_t result = change_commands(true);
+            not_before_ns = clock_monotonic_ns() + again_ns;
             atomic_store(&pending, result == TANGO_BUSY || result == TANGO_NO_DEVICE);
         }
         pthread_mutex_unlock(&change_mutex);

@@ -13,19 +13,29 @@
 #ifndef STEM_AGENT_COMMAND_GATE_H
 #define STEM_AGENT_COMMAND_GATE_H
 
+#include <stdbool.h>
+
 #include "agent/platform/elf_image.h"
 
 /* Puts the hooks in. One thread at a time uses the gate, from here to command_gate_end(). */
 void command_gate_begin(const elf_image_t *libtango);
 
 /*
- * This thread is about to change the list: the gate is closed once it has the device's monitor,
- * which it may have to wait for; or now, if that can't be seen.
+ * Closes the gate, and waits until nobody is reading, which takes some 10 ms. False if somebody may
+ * still be reading after half a second: a thread without a processor, say. Then the list must not
+ * be changed. The caller holds the device's monitor, so that the gate isn't closed for long.
  */
-void command_gate_changing(void);
+bool command_gate_close(void);
 
-/* It has done so, or could not. */
-void command_gate_changed(void);
+/*
+ * For a libtango in which the monitor can't be taken: this thread is about to change the list, and
+ * the gate is closed once Tango has taken the monitor; or now, if that can't be seen. The list is
+ * changed even if somebody may still be reading.
+ */
+void command_gate_close_with_monitor(void);
+
+/* The list is changed, or could not be. */
+void command_gate_open(void);
 
 /* Takes the hooks out. */
 void command_gate_end(void);

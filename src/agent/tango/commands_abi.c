@@ -205,10 +205,8 @@ static tango_addition_t add_one(void *device, const tango_command_t *command)
     if (!class->object)
         guard_call(make_command, class);
     addition_t addition = {device, class};
-    command_gate_changing();
     /* It deletes ours if it has one of the same name and types itself. */
     class->added = class->object && guard_call(add_command, &addition);
-    command_gate_changed();
     return class->added ? TANGO_ADDED : TANGO_BUSY;
 }
 
@@ -230,9 +228,7 @@ static tango_addition_t remove_one(void *device, const tango_command_t *command)
             class->added = false;
             return TANGO_ADDED;
         }
-        command_gate_changing();
         class->added = !guard_call(remove_command, &removal);
-        command_gate_changed();
         return class->added ? TANGO_BUSY : TANGO_ADDED;
     }
     return TANGO_ADDED;
@@ -246,6 +242,72 @@ static void call_omni(void *argument)
 /* What is done with each command. */
 typedef tango_addition_t change_t(void *device, const tango_command_t *command);
 
+static tango_addition_t change_each(void *device, change_t *change, const tango_command_t *commands,
+                                    size_t count, bool device_is_held)
+{
+    tango_addition_t result = TANGO_ADDED;
+    for (size_t i = 0; i < count && (device_is_held || result == TANGO_ADDED); i++) {
+        tango_addition_t one = change(device, &commands[i]);
+        if (one == TANGO_BUSY && device_is_held) {
+            log_line(LOG_ERROR, "command %s: Tango refused it", commands[i].name);
+            one = TANGO_REFUSED;
+        }
+        if (one != TANGO_ADDED)
+            result = one;
+    }
+    return result;
+}
+
+typedef struct {
+    libtango_auto_monitor_t *take;
+    libtango_destructor_t *give_back;
+    void *device;
+    _Alignas(max_align_t) unsigned char monitor[LIBTANGO_AUTO_MONITOR_SIZE];
+} held_device_t;
+
+static void hold_device(void *argument)
+{
+    held_device_t *self = argument;
+    self->take(self->monitor, self->device, true);
+}
+
+static void release_device(void *argument)
+{
+    held_device_t *self = argument;
+    self->give_back(self->monitor);
+}
+
+/*
+ * While nobody reads the device's list of commands. Its monitor is taken first, although Tango
+ * takes it, too (a thread may do so twice): clients wait at the gate, which is closed only once
+ * nothing else has to be waited for. And Tango doesn't, if the server's model is NO_SYNC.
+ */
+static tango_addition_t change_at_gate(void *device, change_t *change,
+                                       const tango_command_t *commands, size_t count,
+                                       bool device_is_held)
+{
+    held_device_t held = {
+        .take = (libtango_auto_monitor_t *)libtango_defined(command_origin, LIBTANGO_AUTO_MONITOR),
+        .give_back = (libtango_destructor_t *)libtango_defined(command_origin,
+                                                               LIBTANGO_AUTO_MONITOR_DESTRUCTOR),
+        .device = device};
+    tango_addition_t result = TANGO_BUSY;
+    const bool can_hold = held.take && held.give_back;
+    if (can_hold && !guard_call(hold_device, &held))
+        return TANGO_BUSY;
+    bool may_change = true;
+    if (can_hold || device_is_held)
+        may_change = command_gate_close();
+    else
+        command_gate_close_with_monitor();
+    if (may_change)
+        result = change_each(device, change, commands, count, device_is_held);
+    command_gate_open();
+    if (can_hold)
+        guard_call(release_device, &held);
+    return result;
+}
+
 /*
  * Tango's monitors identify threads by their omni_thread: this one gets one, if it has none (then
  * create_dummy throws), for as long as it needs it.
@@ -258,17 +320,8 @@ static tango_addition_t change_all(void *device, change_t *change, const tango_c
     libtango_omni_dummy_t *release_dummy =
         (libtango_omni_dummy_t *)libtango_imported(command_origin, LIBTANGO_OMNI_RELEASE_DUMMY);
     bool is_dummy = create_dummy && release_dummy && guard_call(call_omni, &create_dummy);
-    tango_addition_t result = TANGO_ADDED;
     command_gate_begin(command_origin);
-    for (size_t i = 0; i < count && (device_is_held || result == TANGO_ADDED); i++) {
-        tango_addition_t one = change(device, &commands[i]);
-        if (one == TANGO_BUSY && device_is_held) {
-            log_line(LOG_ERROR, "command %s: Tango refused it", commands[i].name);
-            one = TANGO_REFUSED;
-        }
-        if (one != TANGO_ADDED)
-            result = one;
-    }
+    tango_addition_t result = change_at_gate(device, change, commands, count, device_is_held);
     command_gate_end();
     if (is_dummy)
         guard_call(call_omni, &release_dummy);

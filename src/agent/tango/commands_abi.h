@@ -45,7 +45,7 @@ typedef enum {
  * server, while clients may be using it. The commands (and their strings) and libtango must live as
  * long as the process, and be the same in each call. A refusal is reported on standard error. Any
  * thread may call it, one at a time. device_is_held: the calling thread holds the device's monitor,
- * so nothing is waited for, and a command that Tango refuses now will always be refused; otherwise
+ * so that isn't waited for, and a command that Tango refuses now will always be refused; otherwise
  * it waits for some seconds while the device is busy, and stops at the first command that isn't
  * accepted.
  */

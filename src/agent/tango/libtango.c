@@ -73,6 +73,8 @@ static const struct {
     [LIBTANGO_COMMAND_QUERY_6] = {"_ZN5Tango12Device_6Impl15command_query_6EPKc", WHOLE},
     [LIBTANGO_COMMAND_QUERY_6_THUNK] = {"_N5Tango12Device_6Impl15command_query_6EPKc", THUNK},
     [LIBTANGO_GET_MONITOR] = {"_ZN5Tango12TangoMonitor11get_monitorEv", WHOLE},
+    [LIBTANGO_AUTO_MONITOR] = {"_ZN5Tango16AutoTangoMonitorC1EPNS_10DeviceImplEb", WHOLE},
+    [LIBTANGO_AUTO_MONITOR_DESTRUCTOR] = {"_ZN5Tango16AutoTangoMonitorD1Ev", WHOLE},
     /* The strings are "const string &" from 10.0 on; before that they are "string &". */
     [LIBTANGO_COMMAND_NEW] =
         {"_ZN5Tango7CommandC2ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_"

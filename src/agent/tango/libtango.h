@@ -115,6 +115,12 @@ typedef void libtango_add_command_t(void *device, void *command, bool device_lev
 
 /* DeviceImpl::remove_command(Command *, bool free_it, bool clean_db). */
 typedef void libtango_remove_command_t(void *device, void *command, bool free_it, bool clean_db);
+/* AutoTangoMonitor::AutoTangoMonitor(DeviceImpl *, bool force), for an object of at most
+   LIBTANGO_AUTO_MONITOR_SIZE, and its destructor: holds the device's monitor meanwhile, with force
+   also where the server's serialization model is NO_SYNC; throws if it has to wait for too long.
+   Not exported by Debian 11's 9.3.4. */
+typedef void libtango_auto_monitor_t(void *monitor, void *device, bool force);
+enum { LIBTANGO_AUTO_MONITOR_SIZE = 256 }; /* more than enough: a pointer or two */
 /* TangoMonitor::get_monitor(), through which all that take a device's monitor go. */
 typedef void libtango_get_monitor_t(void *monitor);
 
@@ -202,6 +208,8 @@ typedef enum {
     LIBTANGO_COMMAND_QUERY_6,
     LIBTANGO_COMMAND_QUERY_6_THUNK,
     LIBTANGO_GET_MONITOR,
+    LIBTANGO_AUTO_MONITOR,
+    LIBTANGO_AUTO_MONITOR_DESTRUCTOR,
     LIBTANGO_COMMAND_NEW, /* with libstdc++'s new std::string */
     LIBTANGO_COMMAND_NEW_UP_TO_9,
     LIBTANGO_COMMAND_NEW_OLD_STRING,
