@@ -54,6 +54,9 @@ static void in_another_process(void (*test)(void))
 
 /* ---- the server ---- */
 
+static atomic_int waiting_answers;
+static atomic_int may_answer;
+
 static char *handle(const char *command, const char *argument, const char **error)
 {
     if (strcmp(command, "Echo") == 0)
@@ -64,6 +67,12 @@ static char *handle(const char *command, const char *argument, const char **erro
         memset(big, 'b', BIG);
         big[BIG] = '\0';
         return big;
+    }
+    if (strcmp(command, "Wait") == 0) {
+        const int number = atomic_fetch_add(&waiting_answers, 1) + 1;
+        while (atomic_load(&may_answer) < number)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        return strdup("");
     }
     *error = "unknown command";
     return NULL;
@@ -559,9 +568,52 @@ static void some_numbers_of_somebody_else(void)
     check_that_it_answers();
 }
 
+static void wait_for_waiting(int number)
+{
+    while (atomic_load(&waiting_answers) < number)
+        wait_a_moment();
+}
+
+/* While another client's answer is being made, which was asked at the same time. */
+static void numbers_of_somebody_else_meanwhile(void)
+{
+    struct sockaddr_un found;
+    socklen_t size;
+    int clients[3];
+    int own[2];
+    char left[8] = "";
+    start_serving();
+    CHECK(find_address(getpid(), &found, &size));
+    for (size_t i = 0; i < 3; i++) {
+        clients[i] = connected();
+        CHECK(asks(clients[i]));
+    }
+    CHECK(put(clients[0], "Wait\n", 5));
+    wait_for_waiting(1);
+    CHECK(put(clients[1], "Wait\n", 5) && put(clients[2], "Echo x\n", 7));
+    atomic_store(&may_answer, 1);
+    wait_for_waiting(2);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, own) == 0);
+    CHECK(put(own[1], "Echo y\n", 7));
+    for (int i = 3; i < 64; i++) {
+        struct sockaddr_un its = {0};
+        socklen_t its_size = sizeof its;
+        if (getsockname(i, (struct sockaddr *)&its, &its_size) == 0 && its_size == size &&
+            memcmp(&its, &found, size) == 0)
+            CHECK(dup2(own[0], i) == i);
+    }
+    atomic_store(&may_answer, 2);
+    while (!find_address(getpid(), &found, &size))
+        wait_a_moment();
+    CHECK(recv(own[0], left, sizeof left, MSG_PEEK) == 7 && memcmp(left, "Echo y\n", 7) == 0);
+    CHECK(recv(own[1], left, sizeof left, MSG_DONTWAIT) < 0); /* nor was it answered */
+    check_that_it_answers();
+}
+
 static void test_numbers_of_somebody_else(void **state)
 {
     (void)state;
+    in_another_process(numbers_of_somebody_else_meanwhile);
     in_another_process(numbers_of_somebody_else);
     in_another_process(some_numbers_of_somebody_else);
 }

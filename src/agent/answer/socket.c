@@ -293,8 +293,11 @@ static bool answer(conversation_t *self, socket_handler_t *handler)
     return !is_ours(self->connection) || send_more(self, now_ns);
 }
 
+/* Another's answer may have taken seconds: what was looked up before that may not hold any more. */
 static bool go_on(conversation_t *self, uint32_t events, int64_t now_ns, socket_handler_t *handler)
 {
+    if (!is_ours(self->connection))
+        return false;
     if (conversation_is_sending(self)) {
         if (self->deadline_ns <= now_ns || (events & EPOLLHUP))
             return false;
@@ -386,7 +389,7 @@ static void serve_once(socket_handler_t *handler)
         if (conversations[i].connection >= 0 &&
             !go_on(&conversations[i], events[i], now_ns, handler))
             end(&conversations[i]);
-    if (events[CONVERSATIONS] && can_accept(now_ns))
+    if (events[CONVERSATIONS] && can_accept(now_ns) && is_ours(listening))
         accept_client(now_ns);
 }
 
