@@ -319,12 +319,38 @@ static void a_child_may_subscribe_while_its_parent_is_asked(void **state)
     in_another_process(fork_while_subscriptions_are_listed);
 }
 
+/* And the first one after that says nothing of how long it was off. */
+static void sample_before_it_is_switched_off(void)
+{
+    elf_image_t libtango;
+    samples_t *samples = &agent_counts.samples;
+    samples_reader_t reader = {0};
+    push_sample_t out[RING_SIZE];
+    const push_sample_t sample = {0};
+    CHECK(attach(load_libtango(&libtango)) == ATTACH_WATCHING);
+    samples_enable(samples, true);
+    samples_push(samples, &sample);
+    CHECK(samples_read_pushed(samples, &reader, out) == 1);
+    samples_push(samples, &sample);
+    const uint32_t generation = samples_generation(samples);
+    CHECK(attach_stop() && attach_resume());
+    CHECK(samples_read_pushed(samples, &reader, out) == 0);
+    CHECK(samples_generation(samples) == generation + 1 && samples_enabled(samples));
+}
+
+static void samples_of_before_are_not_given_out(void **state)
+{
+    (void)state;
+    in_another_process(sample_before_it_is_switched_off);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_process_without_libtango_may_get_one),
         cmocka_unit_test(several_threads_may_attach_at_once),
         cmocka_unit_test(several_threads_may_write_slots_at_once),
+        cmocka_unit_test(samples_of_before_are_not_given_out),
         cmocka_unit_test(only_the_first_is_watched),
         cmocka_unit_test(what_is_no_libtango_is_left_alone),
         cmocka_unit_test(switched_off_it_touches_nothing),

@@ -7,13 +7,17 @@
 static_assert(sizeof(push_sample_t) <= sizeof(ring_sample_t), "a push sample fits the ring");
 static_assert(sizeof(receive_sample_t) <= sizeof(ring_sample_t), "a receive sample fits the ring");
 
+void samples_restart(samples_t *self)
+{
+    atomic_store(&self->pushed_start, ring_end(&self->pushed));
+    atomic_store(&self->received_start, ring_end(&self->received));
+    atomic_fetch_add(&self->generation, 1);
+}
+
 void samples_enable(samples_t *self, bool enable)
 {
-    if (enable && !atomic_load(&self->enabled)) {
-        atomic_store(&self->pushed_start, ring_end(&self->pushed));
-        atomic_store(&self->received_start, ring_end(&self->received));
-        atomic_fetch_add(&self->generation, 1);
-    }
+    if (enable && !atomic_load(&self->enabled))
+        samples_restart(self);
     atomic_store(&self->enabled, enable);
 }
 

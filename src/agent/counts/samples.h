@@ -56,6 +56,9 @@ typedef struct {
 /* Switches monitoring on or off. Switching on what is on changes nothing. */
 void samples_enable(samples_t *self, bool enable);
 
+/* What was sampled before isn't given out any more, as after a start. */
+void samples_restart(samples_t *self);
+
 bool samples_enabled(samples_t *self);
 
 /* The number of this start of monitoring: 1 for the first. */

@@ -83,6 +83,7 @@ bool attach_resume(void)
     bool resumed = !watching && atomic_load(&attached_to) && result == ATTACH_WATCHING;
     if (resumed) {
         forget();
+        samples_restart(&agent_counts.samples);
         hooks_renew();
         watching = true;
     }
