@@ -383,9 +383,18 @@ static void find_admin_device(void *argument)
         self->device = *begin;
 }
 
+/*
+ * Once it was found, it is kept: it stays the same as long as its Util does, RestartServer makes
+ * only the other devices anew. Meanwhile that deletes the classes of which the list above is one,
+ * and Tango has no lock that would keep them there.
+ */
 void *libtango_admin_device(const elf_image_t *libtango)
 {
+    static _Atomic(void *) known_util;
+    static _Atomic(void *) known_device;
     void *const *util = libtango_defined(libtango, LIBTANGO_UTIL_POINTER);
+    if (util && *util && atomic_load(&known_util) == *util)
+        return atomic_load(&known_device);
     admin_device_t call = {
         (libtango_util_instance_t *)libtango_defined(libtango, LIBTANGO_UTIL_INSTANCE),
         (libtango_device_list_by_class_t *)libtango_defined(libtango,
@@ -394,6 +403,10 @@ void *libtango_admin_device(const elf_image_t *libtango)
     if ((util && !*util) || !call.util_instance || !call.device_list ||
         !guard_call(find_admin_device, &call))
         return NULL;
+    if (util && call.device) {
+        atomic_store(&known_device, call.device);
+        atomic_store(&known_util, *util);
+    }
     return call.device;
 }
 
