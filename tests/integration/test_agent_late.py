@@ -256,9 +256,15 @@ class Clients:
             thread.join()
 
 
-@pytest.mark.parametrize("kind", ["publisher", "cpp_publisher"])
+def asyncio_publisher(servers):
+    """In its serialization model, NO_SYNC, Tango takes no monitor for a change of the commands."""
+    env = {"GREEN_MODE": "Asyncio"}
+    return servers.python("green.py", {"GreenPublisher": ["late/green/1"]}, "late", env=env)
+
+
+@pytest.mark.parametrize("kind", ["publisher", "cpp_publisher", "asyncio"])
 def test_commands_come_and_go_while_clients_read_them(servers, kind, request_count=60):
-    server = getattr(servers, kind)()
+    server = asyncio_publisher(servers) if kind == "asyncio" else getattr(servers, kind)()
     attach(server)
     with Clients(server) as clients:
         for _ in range(request_count):
