@@ -368,6 +368,8 @@ OPTIONAL = {
     # What an agent is asked that has been loaded late, or is to be removed; what makes clients wait who list commands
     # while ours are added; and what lets a server's end wait for that.
     "_ZN5Tango10DeviceImpl4nameEv",
+    "_ZN5Tango16AutoTangoMonitorC1EPNS_10DeviceImplEb",
+    "_ZN5Tango16AutoTangoMonitorD1Ev",
     "_ZN5Tango10DeviceImpl14remove_commandEPNS_7CommandEbb",
     "_ZN5Tango10DeviceImpl18command_list_queryEv",
     "_ZN5Tango12Device_2Impl20command_list_query_2Ev",

@@ -233,6 +233,21 @@ static void change(void)
                             "later; they are missing until the server is restarted");
 }
 
+/* Locked. */
+static void watch_end(void)
+{
+    leaving_prepare();
+    if (libtango && !original_shutdown)
+        libtango_hook(libtango, &shutdown_hook, 1);
+}
+
+void commands_watch_end(void)
+{
+    pthread_mutex_lock(&change_mutex);
+    watch_end();
+    pthread_mutex_unlock(&change_mutex);
+}
+
 /* They are there, unless the agent is detached. That is looked up here, so that no thread which
  * began before it was detached adds them after that. */
 static void settle(void)
@@ -240,8 +255,7 @@ static void settle(void)
     static bool settled;
     pthread_mutex_lock(&change_mutex);
     const bool whether = !is_detached();
-    if (!original_shutdown)
-        libtango_hook(libtango, &shutdown_hook, 1);
+    watch_end();
     if ((!settled || wanted != whether || atomic_load(&pending)) && leaving_not_yet()) {
         settled = true;
         wanted = whether;

@@ -19,6 +19,10 @@
 void commands_init(const elf_image_t *libtango, answer_schema_t schema, int64_t attached_ns,
                    bool is_late);
 
+/* The server's end is noticed from now on, so that nothing is done to a device that is gone. One
+ * that has begun is noticed only some milliseconds later. */
+void commands_watch_end(void);
+
 /*
  * Adds them to the admin device. Waits for some seconds while the device is busy; commands that
  * can't be added then, or because there is no admin device yet, are added by another call, or with

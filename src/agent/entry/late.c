@@ -64,6 +64,13 @@ static void look_after(void)
     }
 }
 
+/* A process that was ending already when the agent came runs its exit handlers meanwhile, and so
+ * those of the agent, which then stays out of libtango: what it has is being destroyed. */
+static void let_it_end(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+}
+
 static void *late_main(void *unused)
 {
     (void)unused;
@@ -76,6 +83,8 @@ static void *late_main(void *unused)
         service_serve();
         return NULL;
     }
+    commands_watch_end();
+    let_it_end();
     commands_add();
     service_begin();
     look_after();

@@ -24,10 +24,15 @@ static void watch_exit(void)
     atexit(leaving_begins);
 }
 
-bool leaving_not_yet(void)
+void leaving_prepare(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_exit);
+}
+
+bool leaving_not_yet(void)
+{
+    leaving_prepare();
     atomic_fetch_add(&inside, 1);
     is_inside = !atomic_load(&leaving);
     if (!is_inside)

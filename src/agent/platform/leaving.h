@@ -7,6 +7,10 @@
 
 #include <stdbool.h>
 
+/* From now on exit() is noticed. One that has begun already is, too, as soon as what it is doing
+ * just then is done. */
+void leaving_prepare(void);
+
 /* A thread of the agent is going to call libtango. False: it must not, since the process is ending.
  * Otherwise leaving_done() is due, and exit() waits for that, 5 s at most. */
 bool leaving_not_yet(void);
