@@ -171,7 +171,8 @@ static const int64_t again_ns = 2000000000;
 
 /*
  * The thread that comes here holds the admin device's monitor, so commands can be added without
- * waiting: no thread of ours ever waits for it. (One that did would also delay the server's end.)
+ * waiting for that. (A thread of ours that waited for longer than Tango's 3.2 s would delay the
+ * server's end.)
  */
 static void *hook_command_handler(void *device_class, void *device, void *command, void *argument)
 {
